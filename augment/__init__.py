@@ -1,0 +1,4 @@
+"""tensorgrad.augment."""
+
+if __name__ != "tensorgrad.augment":
+    raise ImportError("import this package as tensorgrad.augment, not as augment")
