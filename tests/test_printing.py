@@ -1,0 +1,217 @@
+"""Printed tensors against PyTorch, character for character."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from tensorgrad import dtypes
+from tensorgrad.printing import format_tensor, get_printoptions, set_printoptions
+
+DTYPES = [
+    "bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",
+    "float16", "float32", "float64", "complex64", "complex128",
+]  # fmt: skip
+SPECIAL = [0.0, -0.0, math.nan, math.inf, -math.inf]
+
+
+DEFAULTS = {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80, "sci_mode": None}
+
+
+@pytest.fixture(autouse=True)
+def default_options():
+    assert get_printoptions() == DEFAULTS, "another test left its print options behind"
+    yield
+    set_printoptions(profile="default")
+
+
+@pytest.fixture(scope="module")
+def torch():
+    return pytest.importorskip("torch")
+
+
+@st.composite
+def floats(draw):
+    """Floats that meet every branch: whole, tiny, huge, of one magnitude or of many, special."""
+    scale = draw(st.sampled_from([1e-300, 1e-30, 1e-6, 1e-4, 1e-2, 1.0, 1e3, 1e7, 1e9, 1e38]))
+    number = st.one_of(
+        st.floats(-1.0, 1.0).map(lambda x: x * scale),
+        st.floats(0.5, 1.0).map(lambda x: x * scale),
+        st.integers(-2000, 2000).map(float),
+        st.sampled_from(SPECIAL),
+    )
+    return number
+
+
+@st.composite
+def arrays(draw, shapes=None):
+    dtype = np.dtype(draw(st.sampled_from(DTYPES)))
+    if shapes is None:
+        shapes = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=7)
+    shape = draw(shapes)
+    if dtype.kind not in "fc":
+        return draw(hnp.arrays(dtype, shape))
+    number = draw(floats())
+    if dtype.kind == "c":
+        number = st.builds(complex, number, number)
+    with np.errstate(over="ignore"):  # what float16 and float32 cannot hold becomes inf
+        return draw(hnp.arrays("complex128" if dtype.kind == "c" else "float64", shape,
+                               elements=number)).astype(dtype)  # fmt: skip
+
+
+OPTIONS = st.fixed_dictionaries(
+    {},
+    optional={
+        "profile": st.sampled_from(["default", "short", "full"]),
+        "precision": st.integers(0, 9),
+        "threshold": st.sampled_from([0, 1, 10, 100, 1e9, math.inf]),
+        "edgeitems": st.integers(0, 4),
+        "linewidth": st.integers(0, 130),
+        "sci_mode": st.sampled_from([None, True, False]),
+    },
+)
+
+
+def torch_text(torch, array):
+    return repr(torch.from_numpy(np.array(array)))
+
+
+class TestAgainstTorch:
+    @pytest.fixture(autouse=True)
+    def default_torch_options(self, torch):
+        yield
+        torch.set_printoptions(profile="default")
+
+    @settings(max_examples=400, deadline=None)
+    @given(array=arrays())
+    def test_default_options(self, torch, array):
+        assert format_tensor(array) == torch_text(torch, array)
+
+    @settings(max_examples=400, deadline=None)
+    @given(array=arrays(), options=OPTIONS)
+    def test_every_option(self, torch, array, options):
+        torch.set_printoptions(profile="default")
+        set_printoptions(profile="default")
+        torch.set_printoptions(**options)
+        set_printoptions(**options)
+        assert format_tensor(array) == torch_text(torch, array)
+
+    @settings(max_examples=100, deadline=None)
+    @given(first=OPTIONS, second=OPTIONS)
+    def test_options_add_up_as_in_torch(self, torch, first, second):
+        torch.set_printoptions(profile="default")
+        set_printoptions(profile="default")
+        for options in (first, second):
+            torch.set_printoptions(**options)
+            set_printoptions(**options)
+        assert get_printoptions() == torch._tensor_str.get_printoptions()
+
+    @pytest.mark.parametrize("dtype", DTYPES)
+    @pytest.mark.parametrize(
+        "shape", [(1001,), (1000,), (40, 50), (7, 6, 200), (2, 3, 4, 5, 60), (6, 1000), (1001, 1)]
+    )
+    def test_summaries(self, torch, dtype, shape):
+        rng = np.random.default_rng(0)
+        array = (rng.normal(size=shape) * 50).astype("int64" if dtype[0] == "u" else "float64")
+        array = np.abs(array) if dtype[0] == "u" else array
+        assert format_tensor(array.astype(dtype)) == torch_text(torch, array.astype(dtype))
+
+    def test_a_hidden_value_does_not_choose_the_format(self, torch):
+        array = np.full(2000, 1.5, dtype=np.float32)
+        array[1000] = 1e-8
+        assert format_tensor(array) == torch_text(torch, array)
+        assert "1.5000, 1.5000" in format_tensor(array)
+
+    def test_strided_views(self, torch):
+        array = np.arange(24.0, dtype=np.float32).reshape(4, 6)
+        assert format_tensor(array[::-1, ::2].T) == torch_text(torch, array[::-1, ::2].T)
+
+    def test_subnormal_and_extreme_values(self, torch):
+        for dtype in ("float16", "float32", "float64"):
+            info = np.finfo(dtype)
+            array = np.array([info.smallest_subnormal, info.tiny, info.max, info.min], dtype)
+            for subset in (array, array[:1], array[1:2], array[2:3], array[2:]):
+                assert format_tensor(subset) == torch_text(torch, subset)
+
+    @pytest.mark.parametrize("width", range(0, 120, 3))
+    @pytest.mark.parametrize("shape", [(), (0,), (0, 3), (1,), (7,), (2, 3)])
+    def test_suffixes_wrap_as_in_torch(self, torch, width, shape):
+        array = np.linspace(0, 3, max(1, math.prod(shape)))[: math.prod(shape)].reshape(shape)
+        leaf = torch.tensor(array, requires_grad=True)
+        torch.set_printoptions(linewidth=width)
+        set_printoptions(linewidth=width)
+        assert format_tensor(array, requires_grad=True) == repr(leaf)
+        assert format_tensor(array, requires_grad=True, grad_fn_name="MulBackward0") == repr(
+            leaf * 1
+        )
+
+    @pytest.mark.parametrize("default", ["float16", "float32", "float64"])
+    def test_only_a_default_dtype_goes_without_saying(self, torch, default):
+        torch.set_default_dtype(getattr(torch, default))
+        dtypes.set_default_dtype(np.dtype(default))
+        try:
+            for dtype in DTYPES:
+                for shape in [(2,), (), (0,), (0, 2)]:
+                    array = np.ones(shape, dtype)
+                    assert format_tensor(array) == torch_text(torch, array)
+        finally:
+            torch.set_default_dtype(torch.float32)
+            dtypes.set_default_dtype(np.dtype("float32"))
+
+    def test_a_subclass_prints_its_name(self, torch):
+        class Image(torch.Tensor):
+            pass
+
+        array = np.eye(2, dtype=np.float32)
+        theirs = torch.from_numpy(array).as_subclass(Image)
+        assert format_tensor(array, prefix="Image(") == repr(theirs)
+
+
+# A sample that holds without PyTorch too.
+@pytest.mark.parametrize(
+    ("array", "text"),
+    [
+        (np.float32([1, 2.5]), "tensor([1.0000, 2.5000])"),
+        (np.float32([1, -2]), "tensor([ 1., -2.])"),
+        (np.float32([1, np.nan, -np.inf]), "tensor([1., nan, -inf])"),
+        (np.float32([1e-5, 1]), "tensor([1.0000e-05, 1.0000e+00])"),
+        (np.zeros((0, 3), np.float32), "tensor([], size=(0, 3))"),
+        (np.zeros(0, np.int64), "tensor([], dtype=torch.int64)"),
+        (np.array(3), "tensor(3)"),
+        (np.array([True, False]), "tensor([ True, False])"),
+        (np.complex64([1 + 2j, -0.5j]), "tensor([1.+2.0000j, -0.-0.5000j])"),
+        (np.float64([[1]]), "tensor([[1.]], dtype=torch.float64)"),
+        (np.arange(1001), "tensor([   0,    1,    2,  ...,  998,  999, 1000])"),
+    ],
+)
+def test_examples(array, text):
+    assert format_tensor(array) == text
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"profile": "ful"}, ValueError, "default, short, full, got 'ful'"),
+        ({"precision": -1}, ValueError, "precision should be at least 0, got -1"),
+        ({"precision": 2.5}, TypeError, "precision should be an integer, got 2.5"),
+        ({"edgeitems": "3"}, TypeError, "edgeitems should be an integer, got '3'"),
+        ({"linewidth": -80}, ValueError, "linewidth should be at least 0"),
+        ({"threshold": math.nan}, ValueError, "threshold should be at least 0, got nan"),
+        ({"threshold": "all"}, TypeError, "threshold should be a number, got 'all'"),
+    ],
+)
+def test_bad_options_change_nothing(options, error, message):
+    with pytest.raises(error, match=message):
+        set_printoptions(**{"precision": 7, **options})
+    assert get_printoptions() == DEFAULTS
+
+
+def test_options_go_back_into_set_printoptions():
+    set_printoptions(precision=2, sci_mode=True, linewidth=40)
+    kept = get_printoptions()
+    set_printoptions(profile="default")
+    set_printoptions(**kept)
+    assert get_printoptions() == {**DEFAULTS, "precision": 2, "sci_mode": True, "linewidth": 40}
