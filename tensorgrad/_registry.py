@@ -1,0 +1,636 @@
+"""Op: one object per operation, holding its forward and its vjps; and the table of them.
+
+An op is declared in one place::
+
+    @op(domain=(-4.0, 4.0), types="float")
+    def softplus(x):
+        return np.logaddexp(x, 0.0)
+
+    softplus.vjp(x=lambda g, x: g * sigmoid(x))
+
+Positional parameters are the differentiable candidates, keyword-only ones attributes.
+The forward sees plain arrays. A vjp *names what it reads* after ``g``: an input, ``out``,
+``x_shape`` or ``x_dtype`` of an input, or a residual; exactly that is saved, and only when
+that input needs a gradient. It may name attributes as keyword-only parameters.
+
+Vjps are written with operators and registered ops only. Called without Tensors an op *is*
+NumPy, so plain backward runs on bare arrays, and ``create_graph`` runs the same lambda on
+Tensors. Declaring an op gives it the function, the method, its documentation entry, its line
+in the type stub and its generated tests.
+"""
+
+from __future__ import annotations
+
+import inspect
+from operator import itemgetter
+
+import numpy as np
+
+from . import _graph, dtypes, errors
+from ._graph import LEAF, SELF, Node, Tensor, edge_of, ndarray, record, wrap
+
+asarray = np.asarray
+OPS: dict[str, Op] = {}  # every primitive and fused op, by name
+FUNCTIONS: dict[str, object] = {}  # every public function and method, ops and composed ones
+METHODS: dict[str, object] = {}  # the subset that Tensor has as methods
+UFUNCS: dict[np.ufunc, object] = {}  # NumPy function -> ours, for the NumPy protocols
+
+# Other spellings of argument names that scripts use.
+SYNONYMS = {"axis": "dim", "keepdims": "keepdim", "dims": "dim", "axes": "dim"}
+
+cast = None  # bound by ops.elementwise: changes a tensor's dtype, recorded
+
+
+class Plan:
+    """What one gradient mask of one op saves and runs.
+
+    Attributes:
+        keep: takes (inputs..., out, residuals...) and returns what to save.
+        slots: the names of what is saved, in order.
+        calls: per needed input (vjp, picker of its reads, attribute names).
+        joint: for ops with one rule for all inputs: takes (node, g, saved).
+        on_edges: the saved values of a node as Tensors on their edges, for create_graph.
+    """
+
+    __slots__ = ("calls", "joint", "keep", "on_edges", "slots")
+
+    def __init__(self, op: Op, mask: int):
+        needed = [i for i in range(mask.bit_length()) if mask >> i & 1]
+        slots: list[str] = []
+        self.joint, self.calls = None, ()
+        if op.joint is not None:
+            reads, names = _reads(op.joint)
+            slots += reads
+            self.joint = _joint(op, needed, _picker(reads, slots), names)
+        else:
+            rules = [(op.rule(i), *_reads(op.rule(i))) for i in needed]
+            for _, reads, _ in rules:
+                slots += [r for r in reads if r not in slots]
+        for name in slots:  # what a residual's definition reads is needed under create_graph
+            if name in op.residuals:
+                slots += [r for r in _reads(op.residuals[name], skip=0)[0] if r not in slots]
+        if op.joint is None:
+            self.calls = tuple((fn, _picker(reads, slots), names) for fn, reads, names in rules)
+        self.slots = tuple(slots)
+        self.keep = _keeper([op.locate(name) for name in slots])
+        self.on_edges = _hanger(op, needed, slots)
+
+
+def _reads(fn, skip=1):
+    """Names of the values and of the attributes that a vjp reads."""
+    params = list(inspect.signature(fn).parameters.values())[skip:]
+    return (
+        [p.name for p in params if p.kind is p.POSITIONAL_OR_KEYWORD],
+        tuple(p.name for p in params if p.kind is p.KEYWORD_ONLY),
+    )
+
+
+def _picker(reads, slots):
+    """A function from the saved values to the tuple that one vjp reads."""
+    where = [slots.index(r) for r in reads]
+    if where == list(range(len(slots))):
+        return _everything
+    if len(where) > 1:
+        return itemgetter(*where)
+    if where:
+        return itemgetter(slice(where[0], where[0] + 1))
+    return _nothing
+
+
+def _everything(values):
+    return values
+
+
+def _nothing(values):
+    return ()
+
+
+def _keeper(places):
+    """A function from (inputs..., out, residuals...) to the tuple of saved values.
+
+    ``itemgetter`` does it in C for plain arrays; a shape or dtype needs a Python call.
+    """
+    if not places:
+        return _nothing
+    if any(fact for _, fact in places):
+        if len(places) == 1:
+            (position, fact) = places[0]
+            return lambda env: (getattr(env[position], fact),)
+        return lambda env: tuple(
+            getattr(env[position], fact) if fact else env[position] for position, fact in places
+        )
+    if len(places) == 1:
+        position = places[0][0]
+        return itemgetter(slice(position, position + 1 or None))
+    return itemgetter(*[position for position, _ in places])
+
+
+def _hanger(op, needed, slots):
+    """A function from a node to its saved values, each array hung back on its edge.
+
+    Nodes store arrays alone, so they form no cycle; a value that came from a tracked input
+    or is the node's output becomes a Tensor there again, and a residual is computed anew
+    by its definition, which makes it differentiable.
+    """
+    inputs = {op.inputs[i]: k for k, i in enumerate(needed)} if not op.variadic else {}
+
+    def hang(node):
+        values = dict(zip(slots, node.saved, strict=True))
+        for name, value in values.items():
+            if name in inputs:
+                values[name] = wrap(value, node._parents[inputs[name]])
+            elif name == "out":
+                values[name] = wrap(value, node)
+            elif name == op.variadic:
+                values[name] = tuple(
+                    wrap(v, node._parents[needed.index(i)]) if i in needed else v
+                    for i, v in enumerate(value)
+                )
+        for name in slots:
+            if name in op.residuals:
+                definition = op.residuals[name]
+                reads, names = _reads(definition, skip=0)
+                attrs = {k: node.attrs[k] for k in names}
+                values[name] = definition(*[values[r] for r in reads], **attrs)
+        return tuple(values.values())
+
+    return hang
+
+
+def _joint(op, needed, pick, names):
+    """One rule for all inputs, cut to the gradients that are needed."""
+    wants = "needs" in names
+    names = tuple(n for n in names if n != "needs")
+
+    def run(node, g, saved):
+        attrs = {k: node.attrs[k] for k in names} if names else {}
+        if wants:
+            attrs["needs"] = needed
+        gradients = op.joint(g, *pick(saved), **attrs)
+        return [gradients[i] for i in needed]
+
+    return run
+
+
+class Op:
+    """A differentiable function of arrays; see the module's description.
+
+    Args:
+        forward: computes the result from plain arrays.
+        domain: bounds of the values that the generated tests draw.
+        types: ``"promote"`` casts tensor inputs to their common dtype, ``"float"`` also
+            turns integers into the default float, ``"same"`` demands equal dtypes,
+            None leaves them alone.
+        view: the result shares memory with the first input.
+        inplace: also gives Tensor the method ``name_``.
+        method: whether Tensor has it as a method, or the list of method names.
+        order: the public order of arguments, where it is not inputs before attributes.
+        grad_name: the name of its node, PyTorch's.
+        ufunc: the NumPy function that ``np.name(tensor)`` maps here.
+        definition: for a fused op, its composition from other ops; tested equal.
+        residuals: names of further values that the forward returns as a tuple after the
+            result, each with its definition in terms of the inputs.
+        public: False keeps it out of the public names.
+    """
+
+    def __init__(
+        self, forward, *, domain=(-3.0, 3.0), types=None, view=False, inplace=False, method=True,
+        order=None, grad_name=None, ufunc=None, definition=None, residuals=None, public=True,
+        differentiable=True, name=None,
+    ):  # fmt: skip
+        self.forward, self.domain, self.types, self.view = forward, domain, types, view
+        self.inplace, self.ufunc, self.definition = inplace, ufunc, definition
+        self.residuals, self.public, self.method = residuals or {}, public, method
+        self.differentiable = differentiable
+        self.name = name or forward.__name__.rstrip("_")
+        self.__doc__ = forward.__doc__
+        self.signature = inspect.signature(forward)
+        params = list(self.signature.parameters.values())
+        self.inputs = tuple(p.name for p in params if p.kind is p.POSITIONAL_OR_KEYWORD)
+        self.attrs = {p.name: p.default for p in params if p.kind is p.KEYWORD_ONLY}
+        self.variadic = next((p.name for p in params if p.kind is p.VAR_POSITIONAL), None)
+        self.optional = {p.name: p.default for p in params if p.default is not p.empty}
+        self.order = tuple(order.split()) if order else self.inputs + tuple(self.attrs)
+        self.simple = not self.attrs and not self.variadic and not self.residuals
+        self.grad_name = grad_name or _camel(self.name) + "Backward0"
+        self.vjps: dict = {}
+        self.joint = None
+        self.plans: dict[int, Plan] = {}
+
+    def __repr__(self):
+        return f"<op {self.name}>"
+
+    def __reduce__(self):
+        return _op_by_name, (self.name,)
+
+    def vjp(self, *joint, **by_input):
+        """Register one vjp per input, or a single joint one that returns all gradients."""
+        unknown = by_input.keys() - set(self.inputs)
+        if unknown:
+            raise TypeError(f"{self.name}: vjp for unknown input {sorted(unknown)}")
+        if joint:
+            (self.joint,) = joint
+        for fn in (*joint, *by_input.values()):
+            for name in _reads(fn)[0]:
+                self.locate(name)
+        self.vjps.update(by_input)
+
+    def locate(self, name):
+        """Where a vjp finds the value ``name``: (position in env, attribute to read or None)."""
+        extra = list(self.residuals)
+        stem, _, fact = name.rpartition("_")
+        if name in self.inputs:
+            return self.inputs.index(name), None
+        if name == "out":
+            return -1 - len(extra), None
+        if name in extra:
+            return extra.index(name) - len(extra), None
+        if name == self.variadic:
+            return 0, None
+        if fact in ("shape", "dtype") and (stem in self.inputs or stem == "out"):
+            return self.locate(stem)[0], fact
+        raise TypeError(
+            f"{self.name}: a vjp reads {name!r}, which is not an input "
+            f"{self.inputs}, its _shape or _dtype, 'out' or a residual {extra}"
+        )
+
+    def rule(self, i):
+        """The vjp of input ``i``."""
+        fn = self.vjps.get(self.inputs[i])
+        if fn is None:
+            raise NotImplementedError(
+                f"the derivative of {self.name} with respect to {self.inputs[i]!r} is not defined"
+            )
+        return fn
+
+    def compile(self, mask: int) -> Plan:
+        """Make and keep the plan for one gradient mask."""
+        plan = self.plans[mask] = Plan(self, mask)
+        return plan
+
+    def bind(self, args, kwargs):
+        """Sort call arguments into (inputs, attrs), with PyTorch's synonyms and defaults."""
+        values = {}
+        order = self.order
+        if self.variadic:
+            return args, {**self.attrs, **self._known(kwargs)}
+        if len(args) > len(order):
+            raise TypeError(f"{self.name}() takes {len(order)} arguments, got {len(args)}")
+        values = dict(zip(order, args, strict=False))
+        for key, value in self._known(kwargs).items():
+            if key in values:
+                raise TypeError(f"{self.name}() got multiple values for argument {key!r}")
+            values[key] = value
+        inputs, attrs = [], {}
+        for name in self.inputs:
+            if name not in values and name not in self.optional:
+                raise TypeError(f"{self.name}() missing required argument {name!r}")
+            inputs.append(values[name] if name in values else self.optional[name])
+        for name, default in self.attrs.items():
+            value = values.get(name, default)
+            if value is inspect.Parameter.empty:
+                raise TypeError(f"{self.name}() missing required argument {name!r}")
+            attrs[name] = value
+        return tuple(inputs), attrs
+
+    def _known(self, kwargs):
+        known = {}
+        for key, value in kwargs.items():
+            name = self._translate(key)
+            if name is None:
+                raise TypeError(
+                    f"{self.name}() got an unexpected keyword argument {key!r}; "
+                    f"it takes {', '.join(self.order)}"
+                )
+            known[name] = value
+        return known
+
+    def _translate(self, key):
+        if key in self.order or key in self.attrs:
+            return key
+        if key in SYNONYMS and SYNONYMS[key] in self.order:
+            return SYNONYMS[key]
+        if key in ("input", "self") and self.inputs:
+            return self.inputs[0]
+        if key in ("other", "exponent", "mat2", "vec2") and len(self.inputs) > 1:
+            return self.inputs[1]
+        return None
+
+    def general(self, args, kwargs):
+        """Call with any arguments: binds names, honours ``out=``, then :meth:`apply`."""
+        out = kwargs.pop("out", None) if kwargs else None
+        inputs, attrs = self.bind(args, kwargs)
+        result = self.apply(inputs, attrs)
+        if out is None:
+            return result
+        from ._inplace import write_out
+
+        return write_out(out, result)
+
+    def apply(self, inputs, attrs):
+        """Run on bound inputs; records a node when one of them is tracked."""
+        if self.types is not None:
+            inputs = coerce(self, inputs)
+        arrays, parents, mask, boxed = [], (), 0, False
+        for i, value in enumerate(inputs):
+            if isinstance(value, Tensor):
+                boxed = True
+                arrays.append(value._array)
+                edge = value._edge
+                if edge is not None:
+                    mask |= 1 << i
+                    parents += (value if edge is LEAF else edge,)
+            else:
+                arrays.append(value)
+        try:
+            out = self.forward(*arrays, **attrs)
+        except (ValueError, IndexError, TypeError) as error:
+            raise self.explain(arrays, attrs, error) from error
+        residuals = ()
+        if self.residuals:
+            out, residuals = out
+        if not boxed:
+            return out
+        if type(out) is not ndarray:
+            out = asarray(out)
+        if not mask or not self.differentiable:
+            result = wrap(out)
+        else:
+            env = (arrays, out) if self.variadic else (*arrays, out, *residuals)
+            result = record(self, mask, parents, env, attrs or None, out)
+        if self.view:
+            attach_view(result, inputs[0], self, attrs)
+        return result
+
+    def trace(self, inputs, attrs, out):
+        """The node that :meth:`apply` would record for result ``out``, without computing it."""
+        mask, parents, arrays = 0, (), []
+        for i, value in enumerate(inputs):
+            boxed = isinstance(value, Tensor)
+            arrays.append(value._array if boxed else value)
+            if boxed and value._edge is not None:
+                mask |= 1 << i
+                parents += (edge_of(value),)
+        if not mask:
+            return None
+        return record(self, mask, parents, (*arrays, out), attrs or None, out)._edge
+
+    def explain(self, arrays, attrs, error):
+        """``error`` as the exception that PyTorch would raise, with shapes and dtypes."""
+        names = self.inputs or tuple(f"{self.variadic}[{i}]" for i in range(len(arrays)))
+        return errors.explain(self.name, dict(zip(names, arrays, strict=False)), attrs, error)
+
+
+def _op_by_name(name):
+    return OPS[name]
+
+
+def _camel(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+# --- dtypes of inputs -------------------------------------------------------------------
+
+
+def coerce(op, inputs):
+    """Apply ``op.types`` to the inputs: check, promote, or turn integers into floats."""
+    tensors = [x for x in inputs if isinstance(x, Tensor | ndarray)]
+    kinds = {_np_dtype(x) for x in tensors}
+    if op.types == "same":
+        if len(kinds) > 1:
+            got = ", ".join(
+                f"{n} {errors.describe(x)}" for n, x in zip(op.inputs, inputs, strict=False)
+            )
+            raise errors.DtypeError(
+                f"{op.name}: expected all tensors to have the same dtype, got {got}; "
+                "convert with .to(dtype)"
+            )
+        return inputs
+    scalars = [_plain(x) for x in inputs if _is_number(x)]
+    if not tensors or (len(kinds) == 1 and not scalars):
+        target = kinds.pop() if kinds else None
+    else:
+        target = dtypes.result_type(*[getattr(x, "_array", x) for x in tensors], *scalars)
+    if target is None:
+        return inputs
+    if op.types == "float" and target.kind in "biu":
+        target = dtypes.default_float()
+    return tuple(
+        _to(x, target) if isinstance(x, Tensor | ndarray) else _plain(x) if _is_number(x) else x
+        for x in inputs
+    )
+
+
+def _np_dtype(x):
+    return x._array.dtype if isinstance(x, Tensor) else x.dtype
+
+
+def _is_number(x):
+    return isinstance(x, bool | int | float | complex | np.generic)
+
+
+def _plain(x):
+    """A Python number for a number: NumPy's are as weak as Python's, as in PyTorch."""
+    return x.item() if isinstance(x, np.generic) else x
+
+
+def _to(x, dtype):
+    if isinstance(x, ndarray):
+        return x if x.dtype == dtype else x.astype(dtype)
+    return x if x._array.dtype == dtype else cast(x, dtype=dtype)
+
+
+# --- views ------------------------------------------------------------------------------
+
+
+def attach_view(result, source, op, attrs):
+    """Make ``result`` known as a view of ``source``, if it does share its memory."""
+    if not isinstance(source, Tensor):
+        return
+    array, base_array = result._array, source._array
+    if array is not base_array and (
+        array.base is None or (array.base is not base_array and array.base is not base_array.base)
+    ):
+        return
+    base = source if source._base is None else source._base
+    result._base, result._chain = base, (*source._chain, (op, attrs))
+    import weakref
+
+    views = base._views
+    if views is None:
+        views = base._views = []
+    elif len(views) & (len(views) - 1) == 0:  # at each power of two, forget the dead ones
+        views[:] = [ref for ref in views if ref() is not None]
+    views.append(weakref.ref(result))
+
+
+# --- the callables that users see -------------------------------------------------------
+
+
+def unary(op):
+    """The public function of an op with one input and no attributes."""
+    forward, plans, to_float = op.forward, op.plans, op.types == "float"
+
+    def call(input, **kwargs):
+        if kwargs or not isinstance(input, Tensor):
+            return op.general((input,), kwargs)
+        x = input._array
+        if to_float and x.dtype.kind not in "fc":
+            return op.general((input,), {})
+        try:
+            out = forward(x)
+        except (ValueError, TypeError) as error:
+            raise op.explain((x,), {}, error) from error
+        if type(out) is not ndarray:
+            out = asarray(out)  # ufuncs turn 0-d arrays into scalars
+        edge = input._edge
+        if edge is None:
+            return wrap(out)
+        if _graph.special:
+            return record(op, 1, (edge_of(input),), (x, out), None, out)
+        plan = plans.get(1) or op.compile(1)
+        return wrap(
+            out,
+            Node(op, (input if edge is LEAF else edge,), plan.keep((x, out)), plan, None, out.shape),
+        )
+
+    return call
+
+
+_WEAK = frozenset((float, int))
+
+
+def binary(op, unsupported=None):
+    """The public function of an op with two inputs and no attributes.
+
+    Args:
+        op: the op.
+        unsupported: what to return for an operand of a foreign type (``NotImplemented`` for
+            operators); None raises TypeError.
+    """
+    forward, plans = op.forward, op.plans
+    float_only = op.types == "float"
+
+    def slow(input, other, kwargs):
+        for x in (input, other):
+            if not isinstance(x, Tensor | ndarray) and not _is_number(x):
+                if unsupported is not None:
+                    return unsupported
+                raise TypeError(
+                    f"{op.name}(): an operand must be Tensor or Number, got {type(x).__name__}"
+                )
+        return op.general((input, other), kwargs)
+
+    def call(input, other, **kwargs):
+        if kwargs or not isinstance(input, Tensor):
+            return slow(input, other, kwargs)
+        x = input._array
+        dtype = x.dtype
+        if isinstance(other, Tensor):
+            y = other._array
+            if dtype is not y.dtype or (float_only and dtype.kind not in "fc"):
+                return slow(input, other, kwargs)
+            other_edge = other._edge
+        elif type(other) in _WEAK and dtype.kind == "f":
+            y = other
+            other_edge = None
+        else:
+            return slow(input, other, kwargs)
+        try:
+            out = forward(x, y)
+        except (ValueError, TypeError) as error:
+            raise op.explain((x, y), {}, error) from error
+        if type(out) is not ndarray:
+            out = asarray(out)
+        edge = input._edge
+        if edge is None:
+            if other_edge is None:
+                return wrap(out)
+            mask, parents = 2, (other if other_edge is LEAF else other_edge,)
+        elif other_edge is None:
+            mask, parents = 1, (input if edge is LEAF else edge,)
+        else:
+            mask = 3
+            parents = (
+                input if edge is LEAF else edge,
+                other if other_edge is LEAF else other_edge,
+            )
+        if _graph.special:
+            return record(op, mask, parents, (x, y, out), None, out)
+        plan = plans.get(mask) or op.compile(mask)
+        return wrap(out, Node(op, parents, plan.keep((x, y, out)), plan, None, out.shape))
+
+    return call
+
+
+def general(op):
+    """The public function of any other op."""
+
+    def call(*args, **kwargs):
+        return op.general(args, kwargs)
+
+    return call
+
+
+def op(forward=None, **options):
+    """Declare an op; see the module's description and :class:`Op` for the options.
+
+    Returns the public function, which carries ``.op`` (the descriptor) and ``.vjp``.
+
+    Raises:
+        ValueError: the name is taken.
+    """
+    if forward is None:
+        return lambda forward: op(forward, **options)
+    self = Op(forward, **options)
+    if self.name in OPS:
+        raise ValueError(f"op {self.name!r} registered twice")
+    OPS[self.name] = self
+    if self.simple and self.differentiable and len(self.inputs) == 1:
+        call = unary(self)
+    elif self.simple and self.differentiable and len(self.inputs) == 2 and not self.optional:
+        call = binary(self)
+    else:
+        call = general(self)
+    call.op, call.vjp = self, self.vjp
+    if self.ufunc is not None:
+        UFUNCS[self.ufunc] = call
+    publish(call, self.name, forward, method=self.method, public=self.public)
+    return call
+
+
+def function(definition=None, *, method=False, name=None):
+    """Publish a function composed from ops, and as a method where ``method`` says so.
+
+    Args:
+        definition: the function itself.
+        method: True for a method of the same name, or a tuple of method names.
+        name: the public name, if not the function's own.
+    """
+    if definition is None:
+        return lambda definition: function(definition, method=method, name=name)
+    publish(definition, name or definition.__name__, definition, method=method)
+    return definition
+
+
+def publish(call, name, described, *, method, public=True):
+    """Enter ``call`` into the tables of public names."""
+    if call is not described:
+        call.__doc__, call.__module__ = described.__doc__, described.__module__
+        call.__name__ = call.__qualname__ = name
+        call.__wrapped__ = described
+    if public:
+        FUNCTIONS[name] = call
+        for m in (name,) if method is True else method or ():
+            METHODS[m] = call
+
+
+def alias(existing, *names, method=True):
+    """Publish ``existing`` under further names."""
+    for name in names:
+        FUNCTIONS[name] = existing
+        if method:
+            METHODS[name] = existing
+
+
+__all__ = ["FUNCTIONS", "METHODS", "OPS", "SELF", "UFUNCS", "Op", "Plan", "alias", "function", "op"]
