@@ -1,0 +1,40 @@
+"""tensorgrad: a define-by-run autograd tensor engine on NumPy, with PyTorch's spelling.
+
+>>> import tensorgrad as torch
+>>> w = torch.tensor([1.0, -2.0], requires_grad=True)
+>>> loss = (w * w).sum()
+>>> loss.backward()
+>>> w.grad
+tensor([ 2., -4.])
+"""
+
+import math as _math
+import warnings as _warnings
+
+from . import creation, dtypes, ops
+from ._device import device
+from ._graph import Tensor
+from ._registry import FUNCTIONS as _FUNCTIONS
+from ._tensor import Size
+from ._tensor import bind as _bind
+from ._version import __version__
+from .dtypes import (
+    dtype,
+    finfo,
+    get_default_dtype,
+    iinfo,
+    set_default_dtype,
+)
+
+# PyTorch computes log(0) and 1 / 0 without a word. NumPy warns, from the line that called it;
+# this silences the lines of this package alone. np.seterr(all="raise") still finds them.
+_warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"tensorgrad\.")
+
+_bind()
+globals().update(_FUNCTIONS)
+globals().update(dtypes.ALL)
+globals().update(dtypes.ALIASES)
+
+e, inf, nan, pi = _math.e, _math.inf, _math.nan, _math.pi
+newaxis = None
+strided = "torch.strided"

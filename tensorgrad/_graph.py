@@ -352,6 +352,7 @@ def record(op, mask, parents, env, attrs, out) -> Tensor:
     """The Tensor for ``out``, with its node unless recording is off.
 
     Args:
+        op: the op that ran.
         mask: bit i set when input i needs a gradient.
         parents: the edges of those inputs, in order.
         env: the input arrays followed by ``out`` (and the op's residuals).

@@ -489,10 +489,8 @@ def unary(op):
         if _graph.special:
             return record(op, 1, (edge_of(input),), (x, out), None, out)
         plan = plans.get(1) or op.compile(1)
-        return wrap(
-            out,
-            Node(op, (input if edge is LEAF else edge,), plan.keep((x, out)), plan, None, out.shape),
-        )
+        parents = (input if edge is LEAF else edge,)
+        return wrap(out, Node(op, parents, plan.keep((x, out)), plan, None, out.shape))
 
     return call
 
@@ -563,10 +561,39 @@ def binary(op, unsupported=None):
     return call
 
 
+def reflected(op):
+    """The reflected operator of a binary op, ``2.0 - tensor``: its left operand is no tensor."""
+    forward = op.forward
+
+    def call(self, other):
+        y = self._array
+        if type(other) not in _WEAK or y.dtype.kind != "f" or not op.simple:
+            if not isinstance(other, ndarray) and not _is_number(other):
+                return NotImplemented
+            return op.general((other, self), {})
+        out = forward(other, y)
+        if type(out) is not ndarray:
+            out = asarray(out)
+        edge = self._edge
+        if edge is None or not op.differentiable:
+            return wrap(out)
+        parents = (self if edge is LEAF else edge,)
+        return record(op, 2, parents, (other, y, out), None, out)
+
+    return call
+
+
 def general(op):
-    """The public function of any other op."""
+    """The public function of any other op.
+
+    Called with exactly the inputs, and attributes that all have defaults, it skips the binding.
+    """
+    count = -1 if op.variadic or inspect.Parameter.empty in op.attrs.values() else len(op.inputs)
+    defaults = op.attrs
 
     def call(*args, **kwargs):
+        if len(args) == count and not kwargs:
+            return op.apply(args, defaults)
         return op.general(args, kwargs)
 
     return call

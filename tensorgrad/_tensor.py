@@ -1,0 +1,629 @@
+"""What a Tensor can do that is not an op: facts, conversions, Python's and NumPy's protocols.
+
+:func:`bind` also gives Tensor its operators, the methods of every op, and their in-place
+forms. Everything is declared elsewhere; this file only ties names together.
+"""
+
+from __future__ import annotations
+
+import operator
+
+import numpy as np
+
+from . import _device, _graph, creation, dtypes
+from ._graph import LEAF, Tensor, ndarray, wrap
+from ._inplace import apply_inplace, set_data
+from ._registry import FUNCTIONS, METHODS, OPS, UFUNCS, binary, cast, function, reflected
+
+
+class Size(tuple):
+    """The shape of a tensor: a tuple that prints as PyTorch's and knows its ``numel()``."""
+
+    __slots__ = ()
+
+    def numel(self) -> int:
+        """The product of the sizes."""
+        n = 1
+        for size in self:
+            n *= size
+        return n
+
+    def __repr__(self):
+        return f"torch.Size([{', '.join(map(str, self))}])"
+
+    __str__ = __repr__
+
+    def __getitem__(self, index):
+        item = tuple.__getitem__(self, index)
+        return Size(item) if isinstance(index, slice) else item
+
+    def __add__(self, other):
+        return Size(tuple.__add__(self, tuple(other)))
+
+
+def method(fn):
+    """Make ``fn`` a method of Tensor, under its own name."""
+    setattr(Tensor, fn.__name__, fn)
+    return fn
+
+
+# --- facts ------------------------------------------------------------------------------
+
+Tensor.shape = property(lambda self: Size(self._array.shape), doc="The sizes, as a Size.")
+Tensor.dtype = property(lambda self: dtypes.of(self._array.dtype), doc="The element type.")
+Tensor.ndim = property(lambda self: self._array.ndim, doc="The number of dimensions.")
+Tensor.device = property(lambda self: _device.CPU, doc="Always the CPU.")
+Tensor.nbytes = property(lambda self: self._array.nbytes, doc="Bytes that the elements take.")
+Tensor.itemsize = property(lambda self: self._array.itemsize, doc="Bytes of one element.")
+Tensor.is_cuda = property(lambda self: False, doc="Always False.")
+Tensor.is_sparse = property(lambda self: False, doc="Always False.")
+Tensor.layout = property(lambda self: "torch.strided", doc="Always strided.")
+Tensor.names = property(lambda self: (None,) * self._array.ndim, doc="Dimensions have no names.")
+Tensor._version = property(
+    lambda self: _graph.version_of(self._array), doc="How often the memory was written in place."
+)
+Tensor.data = property(
+    lambda self: wrap(self._array),
+    set_data,
+    doc="The same memory without history. Assigning gives the tensor other memory.",
+)
+
+
+@method
+def size(self, dim=None):
+    """The shape, or the size of dimension ``dim``."""
+    if dim is None:
+        return Size(self._array.shape)
+    try:
+        return self._array.shape[dim]
+    except IndexError:
+        n = self._array.ndim
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})"
+        ) from None
+
+
+@method
+def dim(self):
+    """The number of dimensions."""
+    return self._array.ndim
+
+
+@method
+def stride(self, dim=None):
+    """Steps between neighbours along each dimension (or along ``dim``), in elements."""
+    strides = tuple(s // self._array.itemsize for s in self._array.strides)
+    return strides if dim is None else strides[dim]
+
+
+@method
+def element_size(self):
+    """Bytes of one element."""
+    return self._array.itemsize
+
+
+@method
+def data_ptr(self):
+    """Address of the first element."""
+    return self._array.ctypes.data
+
+
+@method
+def storage_offset(self):
+    """Elements between the start of the memory and the first element."""
+    owner = _graph.owner_of(self._array)
+    return (self._array.ctypes.data - owner.ctypes.data) // self._array.itemsize
+
+
+@method
+def is_contiguous(self, memory_format=None):
+    """Whether the elements lie in memory in row-major order without gaps."""
+    return self._array.flags.c_contiguous
+
+
+@method
+def get_device(self):
+    """-1, as PyTorch says of the CPU."""
+    return -1
+
+
+@function(method=("numel", "nelement"))
+def numel(input):
+    """The number of elements."""
+    return input._array.size
+
+
+@function(method=True)
+def is_floating_point(input):
+    """Whether the dtype is a floating-point one."""
+    return input._array.dtype.kind == "f"
+
+
+@function(method=True)
+def is_complex(input):
+    """Whether the dtype is a complex one."""
+    return input._array.dtype.kind == "c"
+
+
+@function
+def is_tensor(obj):
+    """Whether ``obj`` is a Tensor."""
+    return isinstance(obj, Tensor)
+
+
+@function
+def result_type(tensor1, tensor2):
+    """The dtype that arithmetic between two tensors or numbers gives."""
+    return dtypes.of(dtypes.result_type(*[getattr(x, "_array", x) for x in (tensor1, tensor2)]))
+
+
+@function
+def promote_types(type1, type2):
+    """The smallest dtype that holds both."""
+    return dtypes.of(dtypes.promote_types(type1.numpy, type2.numpy))
+
+
+@function
+def can_cast(from_, to):
+    """Whether ``from_`` may be stored as ``to`` without losing its kind."""
+    return dtypes.can_cast(from_.numpy, to.numpy)
+
+
+# --- tracking ---------------------------------------------------------------------------
+
+
+@function(method=True)
+def detach(input):
+    """The same memory, cut from the graph."""
+    return wrap(input._array)
+
+
+@method
+def detach_(self):
+    """Cut this tensor from its graph; returns it."""
+    if self._base is not None:
+        raise RuntimeError("Can't detach views in-place: use detach() instead")
+    self._edge = None
+    return self
+
+
+@method
+def requires_grad_(self, requires_grad=True):
+    """Set ``requires_grad`` and return the tensor."""
+    self.requires_grad = requires_grad
+    return self
+
+
+# --- conversions out --------------------------------------------------------------------
+
+
+@method
+def numpy(self, *, force=False):
+    """The tensor as an array on the same memory.
+
+    Raises:
+        RuntimeError: the tensor requires grad, since a write to the array would go unseen;
+            use ``detach().numpy()`` or ``force=True``.
+    """
+    if self._edge is not None and not force:
+        raise RuntimeError(
+            "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
+        )
+    return self._array
+
+
+@method
+def item(self):
+    """The only element as a Python number.
+
+    Raises:
+        RuntimeError: there is more than one element, or none.
+    """
+    if self._array.size != 1:
+        raise RuntimeError(
+            f"a Tensor with {self._array.size} elements cannot be converted to Scalar; "
+            "reduce it, or use tolist()"
+        )
+    return self._array.item()
+
+
+@method
+def tolist(self):
+    """The elements as nested lists of Python numbers (a number for a 0-d tensor)."""
+    return self._array.tolist()
+
+
+@method
+def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, memory_format=None):
+    """This tensor with another dtype (and device: the CPU); itself when nothing changes.
+
+    ``to(dtype)``, ``to(device)``, ``to(device, dtype)`` or ``to(other)`` for the dtype of
+    another tensor. Recorded: the gradient is cast back.
+
+    >>> import tensorgrad
+    >>> tensorgrad.tensor([1, 2]).to(tensorgrad.float32)
+    tensor([1., 2.])
+    """
+    for a in args:
+        if isinstance(a, Tensor):
+            dtype = a._array.dtype
+        elif isinstance(a, dtypes.dtype | np.dtype) or a in (float, int, bool, complex):
+            dtype = a
+        elif isinstance(a, str | _device.device):
+            device = a
+        elif not isinstance(a, bool):
+            raise TypeError(f"to() takes a dtype, a device or a tensor, got {a!r}")
+    _device.check(device)
+    if dtype is None or dtypes.to_numpy(dtype) == self._array.dtype:
+        return FUNCTIONS["clone"](self) if copy else self
+    own = dtypes.to_numpy(dtype)
+    if self._edge is not None and own.kind != "f":
+        # Integers and complex numbers carry no gradient here: the result is a constant.
+        if own.kind == "c":
+            raise NotImplementedError(
+                f"converting a tensor that requires grad to {dtypes.of(own)}: gradients of "
+                "complex tensors are not supported; detach() it first"
+            )
+        return wrap(self._array.astype(own))
+    return cast(self, dtype=own)
+
+
+@method
+def type(self, dtype=None, non_blocking=False):
+    """The name of the tensor's type (``"torch.FloatTensor"``), or a conversion to ``dtype``."""
+    if dtype is None:
+        return f"torch.{_LEGACY[self._array.dtype.name]}Tensor"
+    if isinstance(dtype, str):
+        name = dtype.removeprefix("torch.").removesuffix("Tensor")
+        found = [d for d, legacy in _LEGACY.items() if legacy == name]
+        if not found:
+            raise ValueError(f"invalid type: {dtype!r}")
+        dtype = dtypes.ALL[found[0]]
+    return self.to(dtype)
+
+
+_LEGACY = {
+    "float16": "Half", "float32": "Float", "float64": "Double", "int8": "Char", "int16": "Short",
+    "int32": "Int", "int64": "Long", "uint8": "Byte", "bool": "Bool",
+    "complex64": "ComplexFloat", "complex128": "ComplexDouble",
+}  # fmt: skip
+
+
+def _converter(name, d):
+    def convert(self, memory_format=None):
+        return self.to(d)
+
+    convert.__name__, convert.__doc__ = name, f"This tensor as {d}."
+    return method(convert)
+
+
+for _name, _dtype in {
+    "half": dtypes.float16, "float": dtypes.float32, "double": dtypes.float64,
+    "char": dtypes.int8, "short": dtypes.int16, "int": dtypes.int32, "long": dtypes.int64,
+    "byte": dtypes.uint8, "bool": dtypes.bool_, "cfloat": dtypes.complex64,
+    "cdouble": dtypes.complex128,
+}.items():  # fmt: skip
+    _converter(_name, _dtype)
+
+
+@method
+def type_as(self, other):
+    """This tensor in the dtype of ``other``."""
+    return self.to(other)
+
+
+@method
+def cpu(self, memory_format=None):
+    """This tensor: it is on the CPU."""
+    return self
+
+
+@method
+def cuda(self, *args, **kwargs):
+    """Raises RuntimeError: there is only the CPU."""
+    raise RuntimeError(
+        "tensorgrad computes on the CPU only; choose the device by torch.cuda.is_available()"
+    )
+
+
+# --- new tensors in the dtype of this one -----------------------------------------------
+
+
+@method
+def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False):
+    """A copy of ``data`` in the dtype of this tensor."""
+    array = creation.to_array(data, dtype or self.dtype)
+    return creation.finish(array, requires_grad, device)
+
+
+def _new_shaped(name, make):
+    def create(self, *size, dtype=None, device=None, requires_grad=False, layout=None):
+        return make(*size, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
+
+    create.__name__ = name
+    create.__doc__ = f"As :func:`tensorgrad.{name[4:]}`, in the dtype of this tensor."
+    return method(create)
+
+
+for _name in ("zeros", "ones", "empty"):
+    _new_shaped(f"new_{_name}", getattr(creation, _name))
+
+
+@method
+def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=False):
+    """As :func:`tensorgrad.full`, in the dtype of this tensor."""
+    return creation.full(
+        size, fill_value, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad
+    )
+
+
+# --- Python's protocols -----------------------------------------------------------------
+
+
+@method
+def __len__(self):
+    if self._array.ndim == 0:
+        raise TypeError("len() of a 0-d tensor")
+    return self._array.shape[0]
+
+
+@method
+def __iter__(self):
+    if self._array.ndim == 0:
+        raise TypeError("iteration over a 0-d tensor")
+    return iter(FUNCTIONS["unbind"](self, 0))
+
+
+@method
+def __reversed__(self):
+    return FUNCTIONS["flip"](self, tuple(range(self._array.ndim))) if self._array.ndim else self
+
+
+@method
+def __contains__(self, element):
+    if not isinstance(element, Tensor | int | float | complex | np.generic):
+        raise RuntimeError(
+            "Tensor.__contains__ only supports Tensor or scalar, but you passed in a "
+            f"{element.__class__.__name__}"
+        )
+    return bool((self._array == getattr(element, "_array", element)).any())
+
+
+def _only(self, meaning):
+    if self._array.size != 1:
+        raise RuntimeError(
+            f"Boolean value of Tensor with {self._array.size} values is ambiguous; "
+            "use any() or all()"
+            if meaning == "bool"
+            else f"a Tensor with {self._array.size} elements cannot be converted to Scalar"
+        )
+    return self._array.item()
+
+
+Tensor.__bool__ = lambda self: bool(_only(self, "bool"))
+Tensor.__float__ = lambda self: float(_only(self, "float"))
+Tensor.__int__ = lambda self: int(_only(self, "int"))
+Tensor.__complex__ = lambda self: complex(_only(self, "complex"))
+
+
+@method
+def __index__(self):
+    if self._array.size != 1 or self._array.dtype.kind not in "iub":
+        raise TypeError(
+            "only integer tensors of a single element can be converted to an index, got shape "
+            f"{self._array.shape} dtype {self._array.dtype}"
+        )
+    return operator.index(int(self._array.item()))
+
+
+@method
+def __format__(self, spec):
+    if self._array.ndim == 0 and not isinstance(self._array.item(), complex):
+        return format(self._array.item(), spec)
+    return object.__format__(self, spec)
+
+
+@method
+def __repr__(self):
+    from .printing import format_tensor
+
+    node = self.grad_fn
+    return format_tensor(
+        self._array,
+        requires_grad=self._edge is LEAF,
+        grad_fn_name=None if node is None else node.name(),
+    )
+
+
+@method
+def __deepcopy__(self, memo):
+    if not self.is_leaf:
+        raise RuntimeError(
+            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy "
+            "protocol at the moment; detach() the tensor first"
+        )
+    import copy
+
+    new = object.__new__(self.__class__)
+    memo[id(self)] = new
+    new._array, new._edge, new._grad = self._array.copy(), self._edge, None
+    if self._grad is not None:
+        new._grad = wrap(self._grad._array.copy())
+    private = ("_base", "_chain", "_views", "_hooks")
+    new.__dict__.update(
+        {k: copy.deepcopy(v, memo) for k, v in self.__dict__.items() if k not in private}
+    )
+    return new
+
+
+def _rebuild(cls, array, requires_grad):
+    new = object.__new__(cls)
+    new._array, new._edge, new._grad = array, LEAF if requires_grad else None, None
+    return new
+
+
+@method
+def __reduce_ex__(self, protocol):
+    if not self.is_leaf:
+        raise RuntimeError("only leaf tensors can be copied to another process; detach() it first")
+    return _rebuild, (self.__class__, self._array, self._edge is LEAF)
+
+
+# --- NumPy's protocols ------------------------------------------------------------------
+
+
+@method
+def __array__(self, dtype=None, copy=None):
+    """The elements as an array: shared memory, read-only when the tensor requires grad."""
+    array = self._array
+    if dtype is not None and array.dtype != dtype:
+        if copy is False:
+            raise ValueError(f"a copy is needed to convert {array.dtype} to {dtype}")
+        return array.astype(dtype)
+    if copy:
+        return array.copy()
+    if self._edge is not None:
+        array = array.view()
+        array.flags.writeable = False
+    return array
+
+
+def _refuse(name):
+    raise TypeError(
+        f"np.{name} has no counterpart in tensorgrad, and applying it to a tensor that requires "
+        "grad would cut the graph unseen; call detach() first if that is meant"
+    )
+
+
+def _boxed(x):
+    return wrap(np.asarray(x)) if isinstance(x, ndarray) else x
+
+
+@method
+def __array_ufunc__(self, ufunc, how, *inputs, out=None, **kwargs):
+    """``np.exp(t)``, ``array + t``: runs the op of the same name, so tracking is kept."""
+    ours = UFUNCS.get(ufunc)
+    if how == "__call__" and ours is not None and not kwargs and out is None:
+        return ours(*[_boxed(x) for x in inputs])
+    if any(isinstance(x, Tensor) and x._edge is not None for x in inputs):
+        _refuse(ufunc.__name__)
+    arrays = [x._array if isinstance(x, Tensor) else x for x in inputs]
+    if out is not None:
+        kwargs["out"] = tuple(x._array if isinstance(x, Tensor) else x for x in out)
+    result = getattr(ufunc, how)(*arrays, **kwargs)
+    if out is not None:
+        return out[0]
+    if isinstance(result, tuple):
+        return tuple(wrap(np.asarray(r)) for r in result)
+    return wrap(np.asarray(result))
+
+
+# NumPy functions whose name or argument names differ from ours.
+_NUMPY_NAMES = {"concatenate": "cat", "expand_dims": "unsqueeze", "power": "pow"}
+_NUMPY_ARGUMENTS = {"a": "input", "x": "input", "axis": "dim", "keepdims": "keepdim"}
+# The same name, and another meaning or signature.
+_NUMPY_DIFFERENT = frozenset((
+    "transpose", "repeat", "pad", "full_like", "zeros_like", "ones_like", "split", "sort",
+    "unique", "median", "std", "var", "take", "where", "histogram", "linspace", "dot", "max", "min",
+    "cumsum", "cumprod", "round",
+))  # fmt: skip
+
+
+@method
+def __array_function__(self, func, types, args, kwargs):
+    """``np.sum(t)``, ``np.concatenate([t, u])``: ours where it means the same, see above."""
+    name = _NUMPY_NAMES.get(func.__name__, func.__name__)
+    ours = FUNCTIONS.get(name)
+    if ours is not None and name not in _NUMPY_DIFFERENT and func.__module__ == "numpy":
+        return ours(*args, **{_NUMPY_ARGUMENTS.get(k, k): v for k, v in kwargs.items()})
+    if func.__name__ in ("std", "var"):  # NumPy's default is the population's
+        kwargs = {_NUMPY_ARGUMENTS.get(k, k): v for k, v in kwargs.items()}
+        return FUNCTIONS[name](*args, correction=kwargs.pop("ddof", 0), **kwargs)
+    if _any_tracked((args, kwargs)):
+        _refuse(func.__name__)
+    result = func(*_plain(args), **_plain(kwargs))
+    return wrap(result) if isinstance(result, ndarray) else result
+
+
+def _any_tracked(x):
+    if isinstance(x, Tensor):
+        return x._edge is not None
+    if isinstance(x, dict):
+        x = tuple(x.values())
+    return isinstance(x, list | tuple) and any(map(_any_tracked, x))
+
+
+def _plain(x):
+    if isinstance(x, Tensor):
+        return x._array
+    if isinstance(x, dict):
+        return {k: _plain(v) for k, v in x.items()}
+    return tuple(map(_plain, x)) if isinstance(x, list | tuple) else x
+
+
+@method
+def __dlpack__(self, **kwargs):
+    """DLPack capsule on the same memory.
+
+    Raises:
+        BufferError: the tensor requires grad.
+    """
+    if self._edge is not None:
+        raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+    return self._array.__dlpack__(**kwargs)
+
+
+@method
+def __dlpack_device__(self):
+    return self._array.__dlpack_device__()
+
+
+# --- names tied together ----------------------------------------------------------------
+
+# operator -> op; the reflected form swaps the operands.
+_OPERATORS = {
+    "add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "floordiv": "floor_divide",
+    "mod": "remainder", "pow": "pow", "matmul": "matmul", "and": "bitwise_and",
+    "or": "bitwise_or", "xor": "bitwise_xor", "lshift": "bitwise_left_shift",
+    "rshift": "bitwise_right_shift",
+}  # fmt: skip
+_COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
+_UNARY = {"neg": "neg", "pos": "positive", "abs": "abs", "invert": "bitwise_not"}
+_COMMUTATIVE = ("add", "mul")
+
+
+def _in_place(op):
+    def write(self, *args, **kwargs):
+        return apply_inplace(op, self, args, kwargs)
+
+    write.__name__ = write.__qualname__ = op.name + "_"
+    write.__doc__ = f"In-place :func:`tensorgrad.{op.name}`: writes the result into this tensor."
+    return write
+
+
+def bind():
+    """Give Tensor its operators, the methods of every op and their in-place forms."""
+    for name, fn in METHODS.items():
+        setattr(Tensor, name, fn)
+    for op in OPS.values():
+        if op.inplace:
+            setattr(Tensor, op.name + "_", _in_place(op))
+    for symbol, name in _OPERATORS.items():
+        if name not in OPS: continue
+        op = OPS[name]
+        forward = binary(op, NotImplemented)
+        setattr(Tensor, f"__{symbol}__", forward)
+        backward = forward if symbol in _COMMUTATIVE else reflected(op)
+        setattr(Tensor, f"__r{symbol}__", backward)
+        if op.inplace:
+            setattr(Tensor, f"__i{symbol}__", _in_place(op))
+    for name in _COMPARISONS:
+        if name not in OPS: continue
+        setattr(Tensor, f"__{name}__", binary(OPS[name], NotImplemented))
+    for symbol, name in _UNARY.items():
+        if name not in FUNCTIONS: continue
+        setattr(Tensor, f"__{symbol}__", FUNCTIONS[name])
+    if "__getitem__" in METHODS: Tensor.__getitem__, Tensor.__setitem__ = METHODS["__getitem__"], METHODS["__setitem__"]
+
+
+Tensor.__init__ = creation.construct
