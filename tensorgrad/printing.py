@@ -7,7 +7,7 @@ that will be shown; all cells then have the same width.
 
 import math
 import numbers
-from dataclasses import asdict, dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,8 +16,7 @@ from . import dtypes
 __all__ = ["format_tensor", "get_printoptions", "set_printoptions"]
 
 
-@dataclass(frozen=True)
-class _Options:
+class _Options(NamedTuple):
     precision: int = 4
     threshold: float = 1000
     edgeitems: int = 3
@@ -71,7 +70,7 @@ def set_printoptions(
     for name, value in given.items():
         _check_option(name, value)
     base = _options if profile is None else _PROFILES[profile]
-    _options = replace(base, **given, sci_mode=sci_mode)
+    _options = base._replace(**given, sci_mode=sci_mode)
 
 
 def _check_option(name, value):
@@ -89,7 +88,7 @@ def get_printoptions():
     >>> get_printoptions()["precision"]
     4
     """
-    return asdict(_options)
+    return _options._asdict()
 
 
 def format_tensor(array, *, requires_grad=False, grad_fn_name=None, prefix="tensor("):

@@ -14,7 +14,6 @@ import io
 import json
 import math
 import os
-import secrets
 import stat
 from collections import OrderedDict
 from typing import Any, BinaryIO
@@ -167,7 +166,7 @@ def _open_to_write(f):
         with open(path, "wb") as out:
             yield out
         return
-    temporary = os.path.join(folder, f".{secrets.token_hex(8)}.tmp")
+    temporary = os.path.join(folder, f".{os.urandom(8).hex()}.tmp")
     try:
         with open(temporary, "xb") as out:
             yield out
