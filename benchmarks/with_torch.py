@@ -1,0 +1,62 @@
+"""PyTorch and tensorgrad: one script for both, as tensorgrad has PyTorch's spelling."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from .cases import Chain, Net
+
+
+def build(torch, case: Net | Chain):
+    """Return the step of ``case``, written for the module ``torch``."""
+    return training(torch, case) if isinstance(case, Net) else chain(torch, case)
+
+
+def training(torch, net: Net):
+    model = perceptron(torch.nn, net)
+    linears = [layer for layer in model if isinstance(layer, torch.nn.Linear)]
+    with torch.no_grad():
+        for layer, (weight, bias) in zip(linears, net.weights(), strict=True):
+            layer.weight.copy_(torch.tensor(weight))
+            layer.bias.copy_(torch.tensor(bias))
+
+    x, y = (torch.tensor(array) for array in net.data())
+    criterion = {"mse": torch.nn.MSELoss, "cross_entropy": torch.nn.CrossEntropyLoss}[net.loss]()
+    optimizer = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[net.optimizer](
+        model.parameters(), lr=net.lr
+    )
+
+    def step():
+        optimizer.zero_grad()
+        loss = criterion(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return (loss,)
+
+    return step
+
+
+def perceptron(nn, net: Net):
+    activation = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "relu": nn.ReLU}[net.activation]
+    *hidden, last = pairwise(net.sizes)
+    layers = []
+    for n, m in hidden:
+        layers.append(nn.Linear(n, m))
+        if net.batch_norm:
+            layers.append(nn.BatchNorm1d(m))
+        layers.append(activation())
+        if net.dropout:
+            layers.append(nn.Dropout(net.dropout))
+    return nn.Sequential(*layers, nn.Linear(*last))
+
+
+def chain(torch, case: Chain):
+    x, w = (torch.tensor(array, requires_grad=True) for array in case.data())
+    ones = torch.ones(case.size)
+
+    def step():
+        x.grad = w.grad = None
+        case.forward(torch, x, w).backward(ones)
+        return x.grad, w.grad
+
+    return step
