@@ -25,6 +25,15 @@ from .dtypes import (
     iinfo,
     set_default_dtype,
 )
+from .random import (
+    Generator,
+    default_generator,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    seed,
+    set_rng_state,
+)
 
 # PyTorch computes log(0) and 1 / 0 without a word. NumPy warns, from the line that called it;
 # this silences the lines of this package alone. np.seterr(all="raise") still finds them.
