@@ -1,4 +1,15 @@
-"""tensorgrad.nn."""
+"""Modules, losses, initialisers and their functional forms, under PyTorch's names.
+
+>>> import tensorgrad as torch
+>>> from tensorgrad import nn
+>>> model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+>>> model(torch.zeros(4, 2)).shape
+torch.Size([4, 1])
+"""
 
 if __name__ != "tensorgrad.nn":
     raise ImportError("import this package as tensorgrad.nn, not as nn")
+
+from . import functional, init, modules, parameter
+from .modules import *  # noqa: F403
+from .parameter import Buffer, Parameter

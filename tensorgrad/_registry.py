@@ -22,7 +22,6 @@ in the type stub and its generated tests.
 from __future__ import annotations
 
 import inspect
-from operator import itemgetter
 
 import numpy as np
 
@@ -45,35 +44,64 @@ class Plan:
     """What one gradient mask of one op saves and runs.
 
     Attributes:
-        keep: takes (inputs..., out, residuals...) and returns what to save.
+        op: the op.
         slots: the names of what is saved, in order.
-        calls: per needed input (vjp, picker of its reads, attribute names).
-        joint: for ops with one rule for all inputs: takes (node, g, saved).
+        frees: whether a walk has something to free: a value, not just shapes and dtypes.
+        keep: takes (inputs..., out, residuals...) and returns what to save.
+        run: takes (g, saved, attrs) and returns the gradients of the needed inputs.
         on_edges: the saved values of a node as Tensors on their edges, for create_graph.
     """
 
-    __slots__ = ("calls", "joint", "keep", "on_edges", "slots")
+    __slots__ = ("_needed", "_parts", "frees", "keep", "on_edges", "op", "run", "slots")
 
     def __init__(self, op: Op, mask: int):
-        needed = [i for i in range(mask.bit_length()) if mask >> i & 1]
-        slots: list[str] = []
-        self.joint, self.calls = None, ()
-        if op.joint is not None:
-            reads, names = _reads(op.joint)
-            slots += reads
-            self.joint = _joint(op, needed, _picker(reads, slots), names)
-        else:
-            rules = [(op.rule(i), *_reads(op.rule(i))) for i in needed]
-            for _, reads, _ in rules:
-                slots += [r for r in reads if r not in slots]
+        self.op = op
+        self._needed = needed = [i for i in range(mask.bit_length()) if mask >> i & 1]
+        rules = [op.joint] if op.joint is not None else [op.rule(i) for i in needed]
+        slots = list(dict.fromkeys(name for rule in rules for name in _reads(rule)[0]))
         for name in slots:  # what a residual's definition reads is needed under create_graph
             if name in op.residuals:
                 slots += [r for r in _reads(op.residuals[name], skip=0)[0] if r not in slots]
-        if op.joint is None:
-            self.calls = tuple((fn, _picker(reads, slots), names) for fn, reads, names in rules)
+        places = [op.locate(name) for name in slots]
         self.slots = tuple(slots)
-        self.keep = _keeper([op.locate(name) for name in slots])
+        self.frees = any(fact is None for _, fact in places)
+        self.keep = _keeper(places)
         self.on_edges = _hanger(op, needed, slots)
+        self._parts: dict = {}
+        self.run = self.part((True,) * len(needed))
+
+    def part(self, wanted: tuple):
+        """:attr:`run` cut to some of the needed inputs: None stands for the others."""
+        run = self._parts.get(wanted)
+        if run is None:
+            run = self._parts[wanted] = self._compile(wanted)
+        return run
+
+    def _compile(self, wanted):
+        """One lambda that calls each vjp with what it reads, so that no walk looks that up.
+
+        For ``mul``: ``lambda g, saved, attrs: (f0(g, saved[0]), f1(g, saved[1]),)``.
+        """
+        op = self.op
+        if op.joint is None:
+            rules = [op.rule(i) for i in self._needed]
+            calls = [self._call(f"f{k}", rule) for k, rule in enumerate(rules)]
+            results = [call if want else "None" for call, want in zip(calls, wanted, strict=True)]
+            body = f"({', '.join(results)},)"
+            env = {f"f{k}": rule for k, rule in enumerate(rules)}
+        else:
+            pairs = list(zip(self._needed, wanted, strict=True))
+            results = [f"r[{i}]" if want else "None" for i, want in pairs]
+            body = f"(r := {self._call('f', op.joint)}) and ({', '.join(results)},)"
+            env = {"f": op.joint, "needs": [i for i, want in pairs if want]}
+        return eval(f"lambda g, saved, attrs: {body}", env)
+
+    def _call(self, name, rule):
+        """Source text of the call of ``rule``."""
+        reads, names = _reads(rule)
+        args = [f"saved[{self.slots.index(r)}]" for r in reads]
+        args += [f"{n}=needs" if n == "needs" else f"{n}=attrs[{n!r}]" for n in names]
+        return f"{name}({', '.join(['g', *args])})"
 
 
 def _reads(fn, skip=1):
@@ -85,44 +113,10 @@ def _reads(fn, skip=1):
     )
 
 
-def _picker(reads, slots):
-    """A function from the saved values to the tuple that one vjp reads."""
-    where = [slots.index(r) for r in reads]
-    if where == list(range(len(slots))):
-        return _everything
-    if len(where) > 1:
-        return itemgetter(*where)
-    if where:
-        return itemgetter(slice(where[0], where[0] + 1))
-    return _nothing
-
-
-def _everything(values):
-    return values
-
-
-def _nothing(values):
-    return ()
-
-
 def _keeper(places):
-    """A function from (inputs..., out, residuals...) to the tuple of saved values.
-
-    ``itemgetter`` does it in C for plain arrays; a shape or dtype needs a Python call.
-    """
-    if not places:
-        return _nothing
-    if any(fact for _, fact in places):
-        if len(places) == 1:
-            (position, fact) = places[0]
-            return lambda env: (getattr(env[position], fact),)
-        return lambda env: tuple(
-            getattr(env[position], fact) if fact else env[position] for position, fact in places
-        )
-    if len(places) == 1:
-        position = places[0][0]
-        return itemgetter(slice(position, position + 1 or None))
-    return itemgetter(*[position for position, _ in places])
+    """A function from (inputs..., out, residuals...) to the tuple of saved values."""
+    facts = [f"env[{at}]" + (f".{fact}" if fact else "") for at, fact in places]
+    return eval(f"lambda env: ({''.join(f + ', ' for f in facts)})")
 
 
 def _hanger(op, needed, slots):
@@ -155,21 +149,6 @@ def _hanger(op, needed, slots):
         return tuple(values.values())
 
     return hang
-
-
-def _joint(op, needed, pick, names):
-    """One rule for all inputs, cut to the gradients that are needed."""
-    wants = "needs" in names
-    names = tuple(n for n in names if n != "needs")
-
-    def run(node, g, saved):
-        attrs = {k: node.attrs[k] for k in names} if names else {}
-        if wants:
-            attrs["needs"] = needed
-        gradients = op.joint(g, *pick(saved), **attrs)
-        return [gradients[i] for i in needed]
-
-    return run
 
 
 class Op:

@@ -1,0 +1,492 @@
+"""The functional forms of the layers and losses, under PyTorch's names and arguments."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+import tensorgrad as tg
+from tensorgrad import Tensor
+from tensorgrad._graph import mark_mutated, wrap
+from tensorgrad.kernels import sampling
+from tensorgrad.ops import fused
+from tensorgrad.random import default_generator
+
+linear = tg.linear
+sigmoid, tanh, logsigmoid = tg.sigmoid, tg.tanh, tg.logsigmoid
+one_hot = tg.one_hot
+
+_REDUCTIONS = ("none", "mean", "sum")
+
+
+# --- activations ------------------------------------------------------------------------
+
+
+def _activation(name, doc):
+    """An elementwise op as ``f(input, ..., inplace=False)``."""
+    op, in_place = getattr(tg, name), name + "_"
+
+    def activation(input, *args, inplace=False, **kwargs):
+        if inplace:
+            return getattr(input, in_place)(*args, **kwargs)
+        return op(input, *args, **kwargs)
+
+    activation.__name__, activation.__doc__ = name, doc
+    return activation
+
+
+def relu(input, inplace=False):
+    """``max(x, 0)``; its derivative at 0 is 0."""
+    return input.relu_() if inplace else _relu(input)
+
+
+_relu = tg.relu
+
+
+def leaky_relu(input, negative_slope=0.01, inplace=False):
+    """``x`` above zero, ``negative_slope * x`` below."""
+    return _leaky_relu(input, negative_slope, inplace=inplace)
+
+
+def elu(input, alpha=1.0, inplace=False):
+    """``x`` above zero, ``alpha (exp(x) - 1)`` below."""
+    return _elu(input, alpha, inplace=inplace)
+
+
+def silu(input, inplace=False):
+    """``x sigmoid(x)``."""
+    return _silu(input, inplace=inplace)
+
+
+_leaky_relu = _activation("leaky_relu", "")
+_elu = _activation("elu", "")
+_silu = _activation("silu", "")
+relu6 = _activation("relu6", "``min(max(x, 0), 6)``.")
+hardtanh = _activation("hardtanh", "``x`` clipped to [min_val, max_val], by default [-1, 1].")
+selu = _activation("selu", "The self-normalising unit of Klambauer et al., arXiv:1706.02515.")
+mish = _activation("mish", "``x tanh(softplus(x))`` (Misra, arXiv:1908.08681).")
+gelu = tg.gelu
+softplus = tg.softplus
+
+
+def softmax(input, dim=None, _stacklevel=3, dtype=None):
+    """``exp(x) / sum(exp(x))`` along ``dim``.
+
+    Left out, ``dim`` is 0 for tensors of 0, 1 and 3 dimensions and 1 otherwise, with a
+    warning, as in PyTorch.
+    """
+    if dim is None:
+        dim = _implicit_dim("softmax", input.ndim, _stacklevel)
+    return tg.softmax(input, dim, dtype=dtype)
+
+
+def log_softmax(input, dim=None, _stacklevel=3, dtype=None):
+    """``x - log(sum(exp(x)))`` along ``dim``; see :func:`softmax` for ``dim`` left out."""
+    if dim is None:
+        dim = _implicit_dim("log_softmax", input.ndim, _stacklevel)
+    return tg.log_softmax(input, dim, dtype=dtype)
+
+
+def softmin(input, dim=None, _stacklevel=3, dtype=None):
+    """The softmax of ``-x``."""
+    if dim is None:
+        dim = _implicit_dim("softmin", input.ndim, _stacklevel)
+    return tg.softmax(-input, dim, dtype=dtype)
+
+
+def _implicit_dim(name, ndim, stacklevel):
+    warnings.warn(
+        f"Implicit dimension choice for {name} has been deprecated. "
+        "Change the call to include dim=X as an argument.",
+        stacklevel=stacklevel,
+    )
+    return 0 if ndim in (0, 1, 3) else 1
+
+
+# --- layers -----------------------------------------------------------------------------
+
+
+def bilinear(input1, input2, weight, bias=None):
+    """``x1ᵀ W_k x2 + b_k`` for each output k, over the last axes; weight (out, in1, in2)."""
+    out = tg.einsum("...i,kij,...j->...k", input1, weight, input2)
+    return out if bias is None else out + bias
+
+
+def dropout(input, p=0.5, training=True, inplace=False, generator=None):
+    """Zero each element with probability ``p`` and scale the rest by 1/(1-p), in training.
+
+    Raises:
+        ValueError: ``p`` lies outside [0, 1].
+
+    >>> import tensorgrad as torch
+    >>> torch.nn.functional.dropout(torch.ones(3), p=1.0)
+    tensor([0., 0., 0.])
+    """
+    if not 0.0 <= p <= 1.0:
+        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+    if not training or p == 0.0:
+        return input
+    array = input._array
+    keep = sampling.keep_mask(generator or default_generator, array.shape, p)
+    scale = 1.0 / (1.0 - p) if p < 1.0 else 0.0
+    mask = wrap(np.multiply(keep, scale, dtype=array.dtype))
+    return input.mul_(mask) if inplace else input * mask
+
+
+def batch_norm(
+    input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1,
+    eps=1e-5,
+):  # fmt: skip
+    """Normalise each channel of ``input`` (N, C, ...); Ioffe & Szegedy, arXiv:1502.03167.
+
+    In training by the batch's own mean and biased variance, and the running statistics are
+    moved by ``momentum`` towards the batch's mean and unbiased variance; otherwise by the
+    running statistics.
+
+    Raises:
+        ValueError: training on a single value per channel.
+        RuntimeError: the number of channels differs from the parameters'.
+    """
+    array = input._array
+    channels = array.shape[1] if array.ndim > 1 else 0
+    for name, t in (("weight", weight), ("bias", bias), ("running_mean", running_mean),
+                    ("running_var", running_var)):  # fmt: skip
+        if t is not None and t._array.size != channels:
+            raise RuntimeError(
+                f"{name} should contain {channels} elements not {t._array.size}: the input "
+                f"{array.shape} has {channels} channels"
+            )
+    shape = (1, channels) + (1,) * (array.ndim - 2)
+    if not training:
+        if running_mean is None or running_var is None:
+            raise RuntimeError("Expected running_mean and running_var to be defined when training=False")
+        scale = (running_var + eps) ** -0.5
+        scale = scale if weight is None else scale * weight
+        out = (input - running_mean.reshape(shape)) * scale.reshape(shape)
+        return out if bias is None else out + bias.reshape(shape)
+    count = array.size // channels if channels else 0
+    if count == 1:
+        raise ValueError(
+            f"Expected more than 1 value per channel when training, got input size {input.shape}"
+        )
+    statistics = fused.batch_statistics(array)
+    if running_mean is not None:
+        _move(running_mean, statistics[0].reshape(-1), momentum)
+        _move(running_var, statistics[1].reshape(-1) * (count / (count - 1)), momentum)
+    if weight is None:
+        weight = wrap(np.ones(channels, array.dtype))
+    if bias is None:
+        bias = wrap(np.zeros(channels, array.dtype))
+    attrs = {"eps": eps, "statistics": statistics}
+    return fused.batch_norm.op.apply((input, weight, bias), attrs)
+
+
+def _move(running, value, momentum):
+    """Move a running statistic towards ``value`` by the share ``momentum``."""
+    running._array *= 1.0 - momentum
+    running._array += momentum * value
+    mark_mutated(running._array)
+
+
+def flatten(input, start_dim=0, end_dim=-1):
+    """Join dimensions ``start_dim`` to ``end_dim`` into one."""
+    return input.flatten(start_dim, end_dim)
+
+
+# --- losses -----------------------------------------------------------------------------
+
+
+def legacy_reduction(size_average, reduce, reduction):
+    """``reduction``, or what PyTorch's deprecated ``size_average`` and ``reduce`` meant by it.
+
+    Raises:
+        ValueError: not one of "none", "mean", "sum".
+    """
+    if size_average is not None or reduce is not None:
+        average = size_average is not False
+        reduction = "none" if reduce is False else "mean" if average else "sum"
+        warnings.warn(
+            "size_average and reduce args will be deprecated, please use "
+            f"reduction='{reduction}' instead.",
+            stacklevel=4,
+        )
+    if reduction not in _REDUCTIONS:
+        raise ValueError(f"{reduction} is not a valid value for reduction; use one of {_REDUCTIONS}")
+    return reduction
+
+
+def _reduce(loss, reduction):
+    if reduction == "mean":
+        return loss.mean()
+    return loss.sum() if reduction == "sum" else loss
+
+
+def _check_sizes(input, target, stacklevel=4):
+    """Warn, as PyTorch does, where two sizes differ and would broadcast."""
+    if input._array.shape != target._array.shape:
+        warnings.warn(
+            f"Using a target size ({target.shape}) that is different to the input size "
+            f"({input.shape}). This will likely lead to incorrect results due to broadcasting. "
+            "Please ensure they have the same size.",
+            stacklevel=stacklevel,
+        )
+
+
+def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
+    """Squared error ``(x - y)**2``, averaged (default), summed or as it is.
+
+    Warns where the sizes differ; they broadcast.
+
+    >>> import tensorgrad as torch
+    >>> torch.nn.functional.mse_loss(torch.tensor([3.0]), torch.tensor([1.0]))
+    tensor(4.)
+    """
+    x, y = input._array, target._array
+    if x.shape != y.shape:
+        _check_sizes(input, target)
+    if size_average is not None or reduce is not None or reduction not in _REDUCTIONS:
+        reduction = legacy_reduction(size_average, reduce, reduction)
+    if reduction == "none" or weight is not None:
+        loss = tg.square(input - target)
+        if weight is None:
+            return loss
+        loss = loss * weight
+        return loss.sum() / weight.sum() if reduction == "mean" else _reduce(loss, reduction)
+    size = x.size if x.shape == y.shape else np.broadcast(x, y).size
+    scale = 1.0 if reduction == "sum" else 1.0 / size if size else float("nan")
+    return fused.squared_error.op.apply((input, target), {"scale": scale})
+
+
+def l1_loss(input, target, size_average=None, reduce=None, reduction="mean"):
+    """Absolute error ``|x - y|``, averaged (default), summed or as it is."""
+    _check_sizes(input, target)
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    return _reduce((input - target).abs(), reduction)
+
+
+def smooth_l1_loss(
+    input, target, size_average=None, reduce=None, reduction="mean", beta=1.0
+):
+    """``d²/(2 beta)`` for ``|d| < beta``, ``|d| - beta/2`` beyond (Girshick, arXiv:1504.08083)."""
+    if beta < 0:
+        raise ValueError(f"smooth_l1_loss does not support negative values for beta, got {beta}")
+    if beta == 0:
+        return l1_loss(input, target, size_average, reduce, reduction)
+    _check_sizes(input, target)
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    size = (input - target).abs()
+    return _reduce(tg.where(size < beta, size * size * (0.5 / beta), size - 0.5 * beta), reduction)
+
+
+def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
+    """``d²/2`` for ``|d| <= delta``, ``delta (|d| - delta/2)`` beyond (Huber 1964)."""
+    if delta <= 0:
+        raise ValueError(f"huber_loss does not support non-positive values for delta, got {delta}")
+    _check_sizes(input, target)
+    reduction = legacy_reduction(None, None, reduction)
+    size = (input - target).abs()
+    loss = tg.where(size <= delta, size * size * 0.5, (size - 0.5 * delta) * delta)
+    return _reduce(loss if weight is None else loss * weight, reduction)
+
+
+def _same_shape(name, input, target):
+    if input._array.shape != target._array.shape:
+        raise ValueError(
+            f"{name}: target size ({target.shape}) must be the same as input size "
+            f"({input.shape}); unsqueeze or squeeze one of them"
+        )
+
+
+def binary_cross_entropy(
+    input, target, weight=None, size_average=None, reduce=None, reduction="mean"
+):
+    """``-y log p - (1-y) log(1-p)`` of probabilities p; each logarithm no lower than -100.
+
+    Raises:
+        ValueError: the shapes differ.
+        RuntimeError: a probability lies outside [0, 1].
+    """
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    _same_shape("binary_cross_entropy", input, target)
+    p = input._array
+    if p.size and not (p.min() >= 0 and p.max() <= 1):
+        raise RuntimeError(
+            f"all elements of input should be between 0 and 1, got {p.min()} to {p.max()}; "
+            "for logits use binary_cross_entropy_with_logits"
+        )
+    loss = fused.binary_cross_entropy(input, target)
+    return _reduce(loss if weight is None else loss * weight, reduction)
+
+
+def binary_cross_entropy_with_logits(
+    input, target, weight=None, size_average=None, reduce=None, reduction="mean", pos_weight=None
+):
+    """The cross-entropy of ``sigmoid(input)`` against ``target``, stable for any logit.
+
+    Args:
+        input: logits.
+        target: probabilities of the positive class, of the same shape.
+        weight: factor on each element's loss.
+        size_average: deprecated, as in PyTorch.
+        reduce: deprecated, as in PyTorch.
+        reduction: "mean", "sum" or "none".
+        pos_weight: factor on the positive part.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    _same_shape("binary_cross_entropy_with_logits", input, target)
+    if pos_weight is None:
+        loss = fused.bce_with_logits(input, target)
+    else:
+        scale = 1 + (pos_weight - 1) * target
+        loss = (1 - target) * input + scale * softplus(-input, threshold=float("inf"))
+    return _reduce(loss if weight is None else loss * weight, reduction)
+
+
+def nll_loss(
+    input, target, weight=None, size_average=None, ignore_index=-100, reduce=None,
+    reduction="mean",
+):  # fmt: skip
+    """``-x[target]`` for log-probabilities x (N, C, ...) or (C,) and class indices.
+
+    Args:
+        input: log-probabilities, classes along dimension 1 (0 for a single sample).
+        target: class indices (N, ...), int64.
+        weight: a weight for each class; "mean" divides by the sum of the weights used.
+        size_average: deprecated, as in PyTorch.
+        ignore_index: a target value that does not count.
+        reduce: deprecated, as in PyTorch.
+        reduction: "mean", "sum" or "none".
+
+    Raises:
+        IndexError: a target is no class (the message names it and where it stands).
+        ValueError: batch sizes differ.
+    """
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    x, t = input._array, target._array
+    dim = 1 if x.ndim > 1 else 0
+    if t.dtype.kind not in "iu":
+        raise RuntimeError(f"expected scalar type Long for the target but got {target.dtype}")
+    if x.ndim > 1 and (t.ndim == 0 or x.shape[0] != t.shape[0]):
+        raise ValueError(
+            f"Expected input batch_size ({x.shape[0]}) to match target batch_size "
+            f"({t.shape[0] if t.ndim else 'none'})."
+        )
+    if t.shape != x.shape[:dim] + x.shape[dim + 1 :]:
+        raise RuntimeError(
+            f"nll_loss: input {x.shape} needs a target of shape "
+            f"{x.shape[:dim] + x.shape[dim + 1 :]}, got {t.shape}"
+        )
+    classes = x.shape[dim]
+    counts = t != ignore_index
+    bad = counts & ((t < 0) | (t >= classes))
+    if bad.any():
+        raise fused._out_of_bounds(np.where(bad, t, 0), classes)
+    safe = np.where(counts, t, 0).astype(np.int64)
+    picked = -input.gather(dim, wrap(np.expand_dims(safe, dim))).squeeze(dim)
+    per_class = np.ones(classes, x.dtype) if weight is None else weight._array
+    w = wrap(np.where(counts, per_class[safe], 0).astype(x.dtype))
+    # A masked element may be infinite: select it away rather than multiply it by zero.
+    loss = tg.where(wrap(counts), picked * w, 0.0)
+    if reduction == "mean":
+        return loss.sum() / w.sum()
+    return _reduce(loss, reduction)
+
+
+def cross_entropy(
+    input, target, weight=None, size_average=None, ignore_index=-100, reduce=None,
+    reduction="mean", label_smoothing=0.0,
+):  # fmt: skip
+    """The cross-entropy between ``softmax(input)`` along the classes and ``target``.
+
+    Args:
+        input: logits (N, C, ...) or (C,).
+        target: class indices (N, ...) of dtype int64, or probabilities of the input's shape.
+        weight: a weight for each class (C,).
+        size_average: deprecated, as in PyTorch.
+        ignore_index: a class index that does not count.
+        reduce: deprecated, as in PyTorch.
+        reduction: "mean", "sum" or "none".
+        label_smoothing: ε in [0, 1]: the target becomes (1-ε) target + ε/C.
+
+    Raises:
+        IndexError: a target is no class; the message names it and its row.
+        ValueError: batch sizes differ, or ``label_smoothing`` lies outside [0, 1].
+
+    >>> import tensorgrad as torch
+    >>> logits = torch.tensor([[2.0, 0.0]], requires_grad=True)
+    >>> loss = torch.nn.functional.cross_entropy(logits, torch.tensor([0]))
+    >>> loss.backward()
+    >>> logits.grad
+    tensor([[-0.1192,  0.1192]])
+    """
+    if size_average is not None or reduce is not None or reduction not in _REDUCTIONS:
+        reduction = legacy_reduction(size_average, reduce, reduction)
+    x, t = input._array, target._array
+    if (
+        x.ndim == 2 and t.ndim == 1 and weight is None and not label_smoothing
+        and t.dtype.kind == "i" and 0 < len(t) == len(x) and reduction != "none"
+        and np.minimum.reduce(t) >= 0 <= ignore_index * -1
+    ):  # fmt: skip
+        # The everyday case is one fused node; a negative target is left to the rules below.
+        scale = 1.0 / len(t) if reduction == "mean" else 1.0
+        return fused.softmax_cross_entropy.op.apply((input, target), {"scale": scale})
+    if not 0.0 <= label_smoothing <= 1.0:
+        raise ValueError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+    dim = 1 if x.ndim > 1 else 0
+    log_probabilities = tg.log_softmax(input, dim)
+    if t.shape == x.shape and t.dtype.kind == "f":
+        return _soft_cross_entropy(log_probabilities, target, weight, reduction, label_smoothing)
+    plain = nll_loss(
+        log_probabilities, target, weight, ignore_index=ignore_index, reduction=reduction
+    )
+    if not label_smoothing:
+        return plain
+    smooth = _smoothing_term(log_probabilities, t, weight, ignore_index, reduction)
+    return plain * (1.0 - label_smoothing) + smooth * (label_smoothing / x.shape[dim])
+
+
+def _along_classes(weight, ndim):
+    return weight.reshape((1, -1) + (1,) * (ndim - 2)) if ndim > 1 else weight
+
+
+def _soft_cross_entropy(log_probabilities, target, weight, reduction, label_smoothing):
+    """Cross-entropy against probabilities; "mean" divides by the number of samples."""
+    ndim = log_probabilities.ndim
+    dim = 1 if ndim > 1 else 0
+    classes = log_probabilities.shape[dim]
+    if label_smoothing:
+        target = target * (1.0 - label_smoothing) + label_smoothing / classes
+    terms = log_probabilities * target
+    if weight is not None:
+        terms = terms * _along_classes(weight, ndim)
+    loss = -terms.sum(dim)
+    if reduction == "mean":
+        return loss.sum() / max(loss.numel(), 1)
+    return _reduce(loss, reduction)
+
+
+def _smoothing_term(log_probabilities, t, weight, ignore_index, reduction):
+    """``-sum_c w_c log p_c`` of the samples that count, reduced as the plain part is."""
+    ndim = log_probabilities.ndim
+    dim = 1 if ndim > 1 else 0
+    weighted = log_probabilities
+    if weight is not None:
+        weighted = weighted * _along_classes(weight, ndim)
+    counts = t != ignore_index
+    loss = tg.where(wrap(np.asarray(counts)), -weighted.sum(dim), 0.0)
+    if reduction != "mean":
+        return _reduce(loss, reduction)
+    if weight is None:
+        return loss.sum() / float(counts.sum())
+    total = float(weight._array[np.where(counts, t, 0)][counts].sum())
+    return loss.sum() / total
+
+
+def normalize(input, p=2.0, dim=1, eps=1e-12):
+    """``input`` divided by its p-norm along ``dim``, or by ``eps`` where that is larger."""
+    return input / input.norm(p, dim, keepdim=True).clamp_min(eps)
+

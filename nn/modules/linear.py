@@ -1,0 +1,121 @@
+"""Linear, Bilinear and Identity."""
+
+from __future__ import annotations
+
+import math
+
+import tensorgrad as tg
+from tensorgrad.nn import functional as F
+from tensorgrad.nn import init
+from tensorgrad.nn.modules.module import Module
+from tensorgrad.nn.parameter import Parameter
+
+
+class Identity(Module):
+    """Gives back its input; takes and ignores any arguments."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__()
+
+    def forward(self, input):
+        """Return ``input``."""
+        return input
+
+
+class Linear(Module):
+    """Affine map of the last axis, ``y = x Wᵀ + b``.
+
+    Args:
+        in_features: size of the last axis of the input.
+        out_features: size of the last axis of the output.
+        bias: whether to add ``b``.
+        device: the CPU.
+        dtype: of the parameters; the default float.
+
+    Shapes:
+        input (..., in_features) -> (..., out_features); weight (out, in); bias (out,).
+
+    Initial values are uniform on ±1/sqrt(in_features), drawn as PyTorch draws them.
+
+    Raises:
+        RuntimeError: the input's last axis is not ``in_features``, or its dtype differs.
+
+    >>> import tensorgrad as torch
+    >>> torch.nn.Linear(3, 2)(torch.zeros(5, 3)).shape
+    torch.Size([5, 2])
+    """
+
+    def __init__(self, in_features, out_features, bias=True, device=None, dtype=None):
+        super().__init__()
+        self.in_features, self.out_features = in_features, out_features
+        self.weight = Parameter(tg.empty((out_features, in_features), dtype=dtype, device=device))
+        if bias:
+            self.bias = Parameter(tg.empty(out_features, dtype=dtype, device=device))
+        else:
+            self.register_parameter("bias", None)
+        self.reset_parameters()
+
+    def reset_parameters(self):
+        """Draw the initial values anew."""
+        # kaiming_uniform_ with a=sqrt(5) is uniform on ±1/sqrt(in_features).
+        init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        if self.bias is not None:
+            bound = 1 / math.sqrt(self.in_features) if self.in_features > 0 else 0
+            init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, input):
+        """Apply the map to the last axis of ``input``."""
+        return F.linear(input, self.weight, self.bias)
+
+    def extra_repr(self):
+        """Sizes and whether there is a bias."""
+        return (
+            f"in_features={self.in_features}, out_features={self.out_features}, "
+            f"bias={self.bias is not None}"
+        )
+
+
+class Bilinear(Module):
+    """``y_k = x1ᵀ W_k x2 + b_k`` over the last axes of two inputs.
+
+    Args:
+        in1_features: size of the last axis of the first input.
+        in2_features: size of the last axis of the second input.
+        out_features: size of the last axis of the output.
+        bias: whether to add ``b``.
+        device: the CPU.
+        dtype: of the parameters; the default float.
+    """
+
+    def __init__(
+        self, in1_features, in2_features, out_features, bias=True, device=None, dtype=None
+    ):
+        super().__init__()
+        if in1_features <= 0:
+            raise ValueError(f"in1_features must be > 0, but got {in1_features}")
+        self.in1_features, self.in2_features = in1_features, in2_features
+        self.out_features = out_features
+        self.weight = Parameter(tg.empty((out_features, in1_features, in2_features), dtype=dtype))
+        if bias:
+            self.bias = Parameter(tg.empty(out_features, dtype=dtype))
+        else:
+            self.register_parameter("bias", None)
+        self.reset_parameters()
+
+    def reset_parameters(self):
+        """Draw the initial values anew."""
+        bound = 1 / math.sqrt(self.in1_features)
+        init.uniform_(self.weight, -bound, bound)
+        if self.bias is not None:
+            init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, input1, input2):
+        """Combine the last axes of the two inputs."""
+        return F.bilinear(input1, input2, self.weight, self.bias)
+
+    def extra_repr(self):
+        """Sizes and whether there is a bias."""
+        return (
+            f"in1_features={self.in1_features}, in2_features={self.in2_features}, "
+            f"out_features={self.out_features}, bias={self.bias is not None}"
+        )
