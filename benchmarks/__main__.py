@@ -13,7 +13,7 @@ from importlib import metadata
 
 from . import measure
 from .contenders import IMPORTS, installed
-from .report import table
+from .report import summary, table
 
 
 def selected(patterns: list[str] | None, known: Iterable[str], what: str) -> list[str]:
@@ -90,15 +90,18 @@ def main(argv: list[str] | None = None) -> int:
     ):
         print(table(series), flush=True)
         results.append(series)
+    if any(series.ratios(name) for series in results for name in names):
+        print("Medians; of contenders, the ratio:\n")
+        print(summary(results))
     if args.json:
-        summary = {
+        record = {
             "conditions": about,
             "absent": absent,
             "skipped": skipped,
             "results": [series.as_dict() for series in results],
         }
         with open(args.json, "w", encoding="utf-8") as file:
-            json.dump(summary, file, indent=1)
+            json.dump(record, file, indent=1)
     return 1 if any(series.errors for series in results) else 0
 
 

@@ -114,9 +114,9 @@ def turns(
 
 
 def imports(names: list[str], rounds: int, env: dict[str, str], smoke: bool) -> list[Series]:
-    time = Series("import", "import in a fresh interpreter", "ms")
-    over = Series("import", "import, over NumPy's in the same round", "ms", ratio=False)
-    rss = Series("import", "memory after import (RSS)", "MB")
+    time = Series("import", "wall time in a fresh interpreter", "ms", part="time")
+    over = Series("import", "over NumPy's of the same round", "ms", part="extra", ratio=False)
+    rss = Series("import", "resident memory afterwards", "MB", part="memory")
 
     def measure(name: str) -> dict:
         return footprint.import_cost(name, env)
@@ -137,8 +137,8 @@ def imports(names: list[str], rounds: int, env: dict[str, str], smoke: bool) -> 
 
 def memory(names: list[str], rounds: int, env: dict[str, str]) -> list[Series]:
     what = f"{MEMORY_STEPS} steps of {MEMORY_NET.name}"
-    peak = Series("memory", f"peak memory (RSS) of {what}", "MB")
-    growth = Series("memory", f"peak memory over that after import, {what}", "MB")
+    peak = Series("memory", f"highest resident memory in {what}", "MB", part="peak")
+    growth = Series("memory", f"the same, less that after import, in {what}", "MB", part="growth")
     for name, answer in turns(names, rounds, lambda n: footprint.peak_memory(n, env), peak):
         peak.add(name, answer["peak"])
         growth.add(name, answer["growth"])

@@ -18,8 +18,13 @@ class Series:
     title: str
     unit: str
     ratio: bool = True  # whether the quotient of two such numbers means anything
+    part: str = ""  # which quantity, where a case has several
     values: dict[str, list[float]] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        return f"{self.case} ({self.part})" if self.part else self.case
 
     def add(self, contender: str, value: float) -> None:
         self.values.setdefault(contender, []).append(value)
@@ -57,12 +62,28 @@ def table(series: Series) -> str:
     for name, values in series.values.items():
         rows.append((name, *cells(values, number), *cells(series.ratios(name), "{:.2f}".format)))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [f"{series.case}: {series.title}, {series.unit}"]
+    lines = [f"{series.label}: {series.title}, {series.unit}"]
     for name, *texts in rows:
         aligned = [text.rjust(width) for text, width in zip(texts, widths[1:], strict=True)]
         lines.append("  ".join(["", name.ljust(widths[0]), *aligned]).rstrip())
     lines += [f"  {name.ljust(widths[0])}  failed: {why}" for name, why in series.errors.items()]
     return "\n".join(lines) + "\n"
+
+
+def summary(results: list[Series]) -> str:
+    """A Markdown table of all cases: tensorgrad's median, then the ratio of each other one."""
+    others = list(dict.fromkeys(name for s in results for name in s.values if s.ratios(name)))
+    others = [name for name in others if name != REFERENCE]
+    lines = [
+        " | ".join(["| case", REFERENCE, *others]) + " |",
+        "|---|" + "--:|" * (1 + len(others)),
+    ]
+    for series in results:
+        if series.ratios(REFERENCE):
+            ratios = [cells(series.ratios(name), "{:.2f}".format)[0] for name in others]
+            own = f"{number(median(series.values[REFERENCE]))} {series.unit}"
+            lines.append(" | ".join([f"| {series.label}", own, *ratios]) + " |")
+    return "\n".join(lines)
 
 
 def cells(numbers: list[float], write) -> tuple[str, str]:

@@ -22,7 +22,7 @@ from collections.abc import Callable
 import numpy as np
 
 from . import contenders
-from .cases import TIMED
+from .cases import TIMED, Chain, Net
 
 BLOCK_SECONDS = 0.02  # long against the clock's grain and a thread pool's waking up
 BLOCKS = 8  # per round; the best counts, as other processes only ever add time
@@ -50,21 +50,24 @@ def block_size(step: Step) -> int:
 
 
 def floats(result: tuple) -> list[float]:
-    """The numbers in what a step returned, whichever library they come from."""
-    arrays = [np.asarray(v.detach() if hasattr(v, "detach") else v) for v in result]
-    return np.concatenate([array.ravel() for array in arrays]).tolist()
+    """Numbers from every array that a step returned, evenly spaced where there are many."""
+    arrays = [np.asarray(v.detach() if hasattr(v, "detach") else v).ravel() for v in result]
+    return [float(x) for array in arrays for x in array[:: array.size // 1000 + 1]]
 
 
 class Worker:
     def __init__(self, contender: str, smoke: bool = False):
-        self.build_step = contenders.builder(contender)
+        self.contender = contender
         self.smoke = smoke
         self.step: Step | None = None
         self.number = 1
 
+    def new_step(self, case: Net | Chain) -> Step:
+        return contenders.builder(self.contender)(case)
+
     def build(self, name: str) -> dict:
         self.step = None  # the last case's memory goes before this one's comes
-        self.step = self.build_step(TIMED[name])
+        self.step = self.new_step(TIMED[name])
         run_block(self.step, 1)
         self.number = 1 if self.smoke else block_size(self.step)
         return {"number": self.number}
@@ -76,7 +79,7 @@ class Worker:
         return {"seconds": min(run_block(self.step, self.number) for _ in range(blocks))}
 
     def trace(self, name: str, steps: str) -> dict:
-        step = self.build_step(TIMED[name].without_noise())
+        step = self.new_step(TIMED[name].without_noise())
         return {"values": [floats(step()) for _ in range(int(steps))]}
 
     def answer(self, line: str) -> dict:
