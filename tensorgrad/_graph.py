@@ -38,6 +38,7 @@ class _Mode(threading.local):
 
 mode = _Mode()
 _lock = threading.Lock()
+_grad_lock = threading.Lock()  # held while a walk adds to the grad of a leaf
 anomaly = None  # set by autograd.anomaly: called with each new node, and with each gradient
 # How many threads record differently from the default, plus one in anomaly mode. A module
 # integer that is nearly always 0 costs an op 10 ns to look at; the thread-local, 45 ns.
@@ -100,18 +101,34 @@ def owner_of(array: ndarray) -> ndarray:
     return array
 
 
-def mark_mutated(array: ndarray) -> None:
-    """Note that the memory of ``array`` was written in place."""
-    global last_write
+def writes_to(array: ndarray) -> Write:
+    """The record of the writes to the memory of ``array``; valid for as long as that lives."""
     owner = owner_of(array)
     write = _writes.get(id(owner))
     if write is None:
         write = _writes[id(owner)] = Write(owner)
+    return write
+
+
+def mark_mutated(array: ndarray) -> None:
+    """Note that the memory of ``array`` was written in place."""
+    mark_all_mutated((writes_to(array),))
+
+
+def mark_all_mutated(writes) -> None:
+    """Note one write in place to each memory; an optimizer keeps its records of :func:`writes_to`.
+
+    Finding a record takes 0.5 us, more than many a parameter takes to be updated.
+    """
+    global last_write
     with _lock:
-        last_write = write.seq = _next()
-    write.count += 1
+        last_write = seq = _next()
+    for write in writes:
+        write.seq = seq
+        write.count += 1
     if anomaly is not None:
-        write.trace = anomaly.user_line()
+        for write in writes:
+            write.trace = anomaly.user_line()
 
 
 def version_of(array: ndarray) -> int:
@@ -121,20 +138,37 @@ def version_of(array: ndarray) -> int:
 
 
 def _check_fresh(node) -> None:
-    for value in node.saved:
-        if type(value) is not ndarray:
-            continue
-        write = _writes.get(id(owner_of(value)))
-        if write is not None and write.seq > node._seq:
-            where = f"; written at {write.trace}" if write.trace else ""
-            made = f"; recorded at {node.trace}" if node.trace else ""
-            raise GraphError(
-                f"a tensor of shape {value.shape} that the backward of {node.op.name} needs was "
-                f"modified by an in-place operation after {node.op.name} ran (its memory is at "
-                f"version {write.count}){where}{made}; use the out-of-place form of that "
-                "operation or clone() the tensor first"
-                + ("" if made else "; autograd.set_detect_anomaly(True) shows the lines")
-            )
+    """Refuse to use what ``node`` saved if its memory was written since."""
+    named = dict(zip(node.plan.slots, node.saved, strict=True))
+    for name, value in {**named, **(node.attrs or {})}.items():
+        for array in _arrays(value):
+            write = _writes.get(id(owner_of(array)))
+            if write is not None and write.seq > node._seq:
+                raise GraphError(_stale(node, name, array, write))
+
+
+def _arrays(value):
+    """The arrays in a saved value: itself, or those in a tuple of inputs or indices."""
+    if type(value) is ndarray:
+        return (value,)
+    if isinstance(value, tuple | list):
+        return tuple(a for item in value for a in _arrays(item))
+    return (value._array,) if isinstance(value, Tensor) else ()
+
+
+def _stale(node, name, array, write) -> str:
+    op = node.plan.op.name
+    lines = (
+        f"; {op} was recorded at {node.trace}, the write was at {write.trace}"
+        if node.trace and write.trace
+        else "; autograd.set_detect_anomaly(True) shows the two lines"
+    )
+    return (
+        f"one of the variables needed for gradient computation has been modified by an inplace "
+        f"operation: {name!r} of {op}, {errors.describe(array)}, was written after {op} ran (its "
+        f"memory is at version {write.count}){lines}; use the out-of-place form of that write, or "
+        f"clone() the tensor first"
+    )
 
 
 # --- nodes ------------------------------------------------------------------------------
@@ -144,24 +178,27 @@ class Node:
     """One recorded operation: what ``tensor.grad_fn`` returns.
 
     Attributes:
-        op: the op that ran; ``attrs``: its keyword arguments.
+        plan: what the op saves and runs for its tracked inputs.
         saved: arrays (and shapes) that its vjps read, laid out by ``plan``; None once freed.
+        attrs: the keyword arguments of the op, or None.
+        trace: in anomaly mode, the user's line that ran the op.
         _parents: the edges of the inputs that need a gradient.
     """
 
     __slots__ = (
-        "__weakref__", "_hooks", "_parents", "_seq", "_shape", "attrs", "op", "plan", "saved",
-        "trace",
+        "__weakref__", "_hooks", "_parents", "_seq", "_shape", "attrs", "plan", "saved", "trace",
     )  # fmt: skip
 
-    def __init__(self, op, parents, saved, plan, attrs, shape):
-        self.op, self._parents, self.saved, self.plan = op, parents, saved, plan
+    def __init__(self, plan, parents, saved, attrs, shape):
+        self.plan, self._parents, self.saved = plan, parents, saved
         self.attrs, self._shape, self._seq = attrs, shape, _next()
         self._hooks = self.trace = None
 
+    op = property(attrgetter("plan.op"), doc="The op that ran.")
+
     def name(self) -> str:
         """The name PyTorch gives the backward of this operation, ``"MulBackward0"``."""
-        return self.op.grad_name
+        return self.plan.op.grad_name
 
     @property
     def next_functions(self):
@@ -192,35 +229,88 @@ class AccumulateGrad:
 
 
 class Hooks:
-    """Functions to call with the gradient of one edge, and tensors that keep it."""
+    """Functions to call when a gradient reaches one edge; see :mod:`tensorgrad.autograd.hooks`.
 
-    __slots__ = ("after", "functions", "retainers")
+    Attributes:
+        functions: called with the gradient of the tensor, may replace it.
+        retainers: weak references to the tensors that keep it as their ``grad``.
+        after: leaves only: called with the leaf once its ``grad`` has been written.
+        before, around: nodes only: called before the vjps ran, and after.
+    """
+
+    __slots__ = ("after", "around", "before", "functions", "retainers")
 
     def __init__(self):
         self.functions: dict = {}
-        self.retainers: list = []  # weak references: a tensor that died needs no gradient
-        self.after: dict = {}  # leaves only: called once .grad has been written
+        self.retainers: list = []  # weak: a tensor that died needs no gradient
+        self.after: dict = {}
+        self.before: dict = {}
+        self.around: dict = {}
 
     def run(self, g, create_graph):
         """Pass ``g`` through the hooks; a hook that returns a tensor replaces it."""
         t = g if create_graph else wrap(asarray(g))
         for function in list(self.functions.values()):
             result = function(t)
-            if result is None:
-                continue
-            if not isinstance(result, Tensor):
-                raise TypeError(f"a hook must return a Tensor or None, got {type(result).__name__}")
-            if result._array.shape != t._array.shape:
-                raise errors.ShapeError(
-                    f"a hook changed the gradient's shape from {t._array.shape} to "
-                    f"{result._array.shape}; return a tensor of the same shape"
-                )
-            t = result
+            if result is not None:
+                t = _replacement(function, t, result)
         for ref in self.retainers:
             tensor = ref()
             if tensor is not None:
-                tensor._grad = t if tensor._grad is None else tensor._grad + t
+                accumulate(tensor, t if create_graph else t._array.copy(), create_graph)
         return t if create_graph else t._array
+
+    def run_before(self, g, create_graph):
+        """Pass the gradient of a node through the hooks on the node itself."""
+        return _run_tuple(self.before, (g,), (), create_graph)[0]
+
+    def run_around(self, gradients, g, create_graph):
+        """Pass what the vjps of a node gave through the hooks that see both sides."""
+        return _run_tuple(self.around, gradients, ((g,),), create_graph)
+
+
+def _run_tuple(functions, gradients, more, create_graph):
+    """Pass a tuple of gradients through hooks that may replace it."""
+
+    def box(values):
+        return tuple(v if v is None or isinstance(v, Tensor) else wrap(asarray(v)) for v in values)
+
+    current = box(gradients)
+    for function in list(functions.values()):
+        result = function(current, *map(box, more))
+        if result is None:
+            continue
+        result = (result,) if isinstance(result, Tensor) else tuple(result)
+        if len(result) != len(current):
+            raise RuntimeError(
+                f"hook {_name_of(function)!r} has returned an incorrect number of values "
+                f"(got {len(result)}, but expected {len(current)})"
+            )
+        current = tuple(
+            old if new is None or old is None else _replacement(function, old, new)
+            for old, new in zip(current, result, strict=True)
+        )
+    return current if create_graph else tuple(None if t is None else t._array for t in current)
+
+
+def _replacement(function, old, new):
+    """``new``, which a hook returned for the gradient ``old``, checked."""
+    if not isinstance(new, Tensor):
+        raise TypeError(
+            f"hook {_name_of(function)!r} must return a Tensor or None, got {type(new).__name__}"
+        )
+    was, got = old._array, new._array
+    if was.shape != got.shape or was.dtype != got.dtype:
+        what = "size" if was.shape != got.shape else "type"
+        raise RuntimeError(
+            f"hook {_name_of(function)!r} has changed the {what} of value: the gradient is "
+            f"{errors.describe(was)}, the hook returned {errors.describe(got)}"
+        )
+    return new
+
+
+def _name_of(function) -> str:
+    return getattr(function, "__name__", type(function).__name__)
 
 
 class Tensor:
@@ -324,15 +414,7 @@ class Tensor:
         retain = create_graph if retain_graph is None else retain_graph
         roots = {}
         add_root(roots, self, gradient, create_graph)
-        if inputs is None:
-            walk(roots, retain, create_graph)
-        else:
-            inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-            if not inputs:
-                raise RuntimeError("`inputs` argument to `backward()` cannot be empty")
-            for t, g in zip(inputs, walk_to(roots, inputs, retain, create_graph), strict=True):
-                if g is not None:
-                    accumulate(t, g, create_graph)
+        backward_from(roots, retain, create_graph, inputs)
 
 
 def wrap(array: ndarray, edge=None) -> Tensor:
@@ -362,7 +444,7 @@ def record(op, mask, parents, env, attrs, out) -> Tensor:
     if special and not mode.recording:
         return wrap(out)
     plan = op.plans.get(mask) or op.compile(mask)
-    node = Node(op, parents, plan.keep(env), plan, attrs, out.shape)
+    node = Node(plan, parents, plan.keep(env), attrs, out.shape)
     if special and anomaly is not None:
         node.trace = anomaly.user_line()
     t = _new(Tensor)
@@ -384,14 +466,14 @@ def _one(dtype):
     return one
 
 
-def add_root(roots, tensor, gradient, create_graph) -> None:
+def add_root(roots, tensor, gradient, create_graph, index=0) -> None:
     """Enter ``tensor`` into ``roots`` with its starting gradient, checked and defaulted."""
     array = tensor._array
     if tensor._edge is None:
         raise GraphError(
-            "element 0 of tensors does not require grad and does not have a grad_fn: backward() "
-            "on a tensor that was not recorded; set requires_grad=True on an input, and check "
-            "that it was not computed under no_grad() or detached"
+            f"element {index} of tensors does not require grad and does not have a grad_fn: it was "
+            "not recorded; set requires_grad=True on an input, and check that it was not computed "
+            "under no_grad(), detached or converted to integers"
         )
     if gradient is None:
         if array.size != 1:
@@ -403,29 +485,70 @@ def add_root(roots, tensor, gradient, create_graph) -> None:
     else:
         g = gradient._array if isinstance(gradient, Tensor) else gradient
         if type(g) is not ndarray:
-            raise TypeError(f"gradient must be a Tensor or None, got {type(gradient).__name__}")
+            raise TypeError(
+                f"gradients can be either Tensors or None, but got {type(gradient).__name__}"
+            )
         if g.shape != array.shape:
             raise GraphError(
-                f"Mismatch in shape: the gradient has shape {g.shape} and the tensor "
-                f"{array.shape}; they must be equal"
+                f"Mismatch in shape: grad_output[{index}] has a shape of {g.shape} and "
+                f"output[{index}] has a shape of {array.shape}; they must be equal"
             )
         if g.dtype != array.dtype:
+            gradient = gradient.to(array.dtype) if isinstance(gradient, Tensor) else None
             g = g.astype(array.dtype)
-            gradient = None
     if create_graph:
         g = gradient if isinstance(gradient, Tensor) else wrap(g)
+    elif tensor._edge is LEAF:
+        g = g.copy()  # it becomes the leaf's grad
     edge = edge_of(tensor)
     old = roots.get(edge)
     roots[edge] = g if old is None else old + g
 
 
+def backward_from(roots, retain, create_graph, inputs=None) -> None:
+    """Walk from ``roots`` and accumulate into every leaf, or only into ``inputs``."""
+    if inputs is None:
+        walk(roots, retain, create_graph)
+        return
+    inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    if not inputs:
+        raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+    inputs = list({id(t): t for t in inputs}.values())
+    for t, g in zip(inputs, walk_to(roots, inputs, retain, create_graph), strict=True):
+        if g is not None:
+            accumulate(t, g if create_graph else g._array, create_graph)
+
+
 def walk_to(roots, targets, retain, create_graph) -> list:
-    """The gradients of the roots with respect to ``targets``; None where no path leads."""
-    edges = [edge_of(t) for t in targets]
-    if any(e is None for e in edges):
-        raise GraphError("One of the differentiated Tensors does not require grad")
+    """The gradients of the roots with respect to ``targets``; None where no path leads.
+
+    They are Tensors that share no memory with each other or with the roots' gradients.
+    """
+    edges = []
+    for t in targets:
+        if not isinstance(t, Tensor):
+            raise RuntimeError(f"all inputs have to be Tensors, but got {type(t).__name__}")
+        if t._edge is None:
+            raise GraphError(
+                "One of the differentiated Tensors does not require grad: the one at index "
+                f"{len(edges)}; set requires_grad=True on it before it is used"
+            )
+        edges.append(edge_of(t))
     found = walk(roots, retain, create_graph, dict.fromkeys(edges))
-    return [found[e] for e in edges]
+    taken = set(map(id, roots.values()))  # of what must not be handed out (again)
+    gradients = []
+    for edge in edges:
+        g = found[edge]
+        if g is not None and create_graph:
+            g = g.clone() if id(g) in taken else g
+            taken.add(id(g))
+        elif g is not None:
+            # What reached a leaf is its own; elsewhere arrays are passed on, not copied.
+            own = not edge._seq and edge._hooks is None and id(g) not in taken
+            taken.add(id(g))
+            g = wrap(asarray(g) if own else np.array(g))
+        gradients.append(g)
+    return gradients
 
 
 def reach(roots) -> list:
@@ -440,16 +563,14 @@ def reach(roots) -> list:
     return order
 
 
-def _on_path(order, targets) -> set:
-    """The edges from which some target can be reached."""
-    needed = set(targets)
+def _leading_to(targets, order) -> dict:
+    """For each node on a path to a target: which of its parents are on one, or are targets."""
+    leading: dict = {}
     for edge in reversed(order):  # oldest first: parents are decided before children
-        if edge not in needed:
-            for parent in edge._parents:
-                if parent in needed:
-                    needed.add(edge)
-                    break
-    return needed
+        wanted = tuple([p in targets or p in leading for p in edge._parents])
+        if True in wanted:
+            leading[edge] = wanted
+    return leading
 
 
 def walk(roots: dict, retain: bool, create_graph: bool, found: dict | None = None):
@@ -462,83 +583,91 @@ def walk(roots: dict, retain: bool, create_graph: bool, found: dict | None = Non
     array hung back on its edge, so the same vjps are recorded in turn.
     """
     order = reach(roots)
-    needed = None if found is None else _on_path(order, found)
+    leading = None if found is None else _leading_to(found, order)
     grads = dict(roots)
+    summed = set()  # edges whose entry in grads is a fresh sum, which nothing else refers to
     before = set_recording(create_graph)
     try:
         for node in order:
             g = grads.pop(node, None)
             if g is None:
                 continue
-            if node._hooks is not None:
-                g = node._hooks.run(g, create_graph)
-            if found is not None:
-                if node in found:
-                    found[node] = g
-                if node not in needed:
+            hooks = node._hooks
+            if hooks is not None:
+                g = hooks.run(g, create_graph)
+            if found is not None and node in found:
+                found[node] = g
+            if node._seq <= last_write:
+                if not node._seq:
+                    if found is None and node._edge is LEAF:
+                        accumulate(node, g, create_graph)
                     continue
-            if not node._seq:
-                if found is None:
-                    accumulate(node, g, create_graph)
-                continue
-            saved, attrs, plan = node.saved, node.attrs, node.plan
+                if node.saved is not None:
+                    _check_fresh(node)
+            plan, saved, run = node.plan, node.saved, node.plan.run
+            if leading is not None:
+                if node not in leading:
+                    continue
+                run = plan.part(leading[node])
             if saved is None:
                 raise GraphError(
-                    f"Trying to backward through the graph a second time: what {node.op.name} "
+                    f"Trying to backward through the graph a second time: what {plan.op.name} "
                     "saved was freed by the first walk; pass retain_graph=True to that one, or "
                     "run the forward pass again"
                 )
-            if node._seq < last_write:
-                _check_fresh(node)
             if create_graph:
                 saved = plan.on_edges(node)
-            if plan.joint is not None:
-                gradients = plan.joint(node, g, saved)
-            elif attrs is None:
-                gradients = [fn(g, *pick(saved)) for fn, pick, _ in plan.calls]
-            else:
-                gradients = [
-                    fn(g, *pick(saved), **{k: attrs[k] for k in names})
-                    for fn, pick, names in plan.calls
-                ]
+            if hooks is not None and hooks.before:
+                g = hooks.run_before(g, create_graph)
+            gradients = run(g, saved, node.attrs)
             if anomaly is not None:
                 anomaly.check(node, gradients)
-            for parent, gp in zip(node._parents, gradients, strict=True):
-                if gp is None or (needed is not None and parent not in needed):
+            if hooks is not None and hooks.around:
+                gradients = hooks.run_around(gradients, g, create_graph)
+            for parent, gp in zip(node._parents, gradients):  # noqa: B905 - strict= costs 0.2 us
+                if gp is None:
                     continue
                 if gp.shape != parent._shape:
                     gp = sum_to(gp, shape=parent._shape)  # undo broadcasting, in one place
-                if not parent._seq and not create_graph and _borrowed(gp, g):
-                    gp = gp.copy()  # the gradient of a leaf owns its memory
                 old = grads.get(parent)
-                grads[parent] = gp if old is None else old + gp
-            if plan.slots and not retain:
-                node.saved, node._parents = None, ()
+                if old is None:
+                    if not parent._seq and not create_graph and (gp is g or gp.base is not None):
+                        gp = gp.copy()  # the gradient of a leaf owns its memory
+                    grads[parent] = gp
+                elif parent in summed and type(old) is ndarray:
+                    np.add(old, gp, out=old)
+                else:
+                    grads[parent] = old + gp
+                    if not create_graph:
+                        summed.add(parent)
+            if plan.frees and not retain:
+                node.saved = None  # the edges stay, so that a second walk gets here and says so
     finally:
         set_recording(before)
     return found
 
 
-def _borrowed(gp, g) -> bool:
-    return gp is g or gp.base is not None
-
-
 def accumulate(leaf: Tensor, g, create_graph: bool) -> None:
     """Add ``g`` to ``leaf.grad``: in place, unless the gradient is itself being recorded."""
-    old = leaf._grad
     if create_graph:
+        old = leaf._grad
         leaf._grad = g.clone() if old is None else old + g
     else:
-        g = g._array if isinstance(g, Tensor) else g
-        if type(g) is not ndarray or not g.flags.writeable:
-            g = np.array(g)  # a NumPy scalar, or the shared starting gradient
-        if old is None:
-            leaf._grad = wrap(g)
-        elif old._edge is None:
-            np.add(old._array, g, out=old._array)
-            mark_mutated(old._array)
-        else:
-            leaf._grad = wrap(old._array + g)
+        with _grad_lock:
+            _accumulate_array(leaf, g)
     if leaf._hooks is not None and leaf._hooks.after:
         for function in list(leaf._hooks.after.values()):
             function(leaf)
+
+
+def _accumulate_array(leaf, g) -> None:
+    old = leaf._grad
+    if old is None:
+        if type(g) is not ndarray or not g.flags.writeable or leaf._hooks is not None:
+            g = np.array(g)  # a scalar, the shared starting gradient, or what a hook may hold
+        leaf._grad = wrap(g)
+    elif old._edge is None:
+        np.add(old._array, g, out=old._array)
+        mark_mutated(old._array)
+    else:
+        leaf._grad = wrap(old._array + g)

@@ -469,7 +469,7 @@ def unary(op):
             return record(op, 1, (edge_of(input),), (x, out), None, out)
         plan = plans.get(1) or op.compile(1)
         parents = (input if edge is LEAF else edge,)
-        return wrap(out, Node(op, parents, plan.keep((x, out)), plan, None, out.shape))
+        return wrap(out, Node(plan, parents, plan.keep((x, out)), None, out.shape))
 
     return call
 
@@ -535,7 +535,7 @@ def binary(op, unsupported=None):
         if _graph.special:
             return record(op, mask, parents, (x, y, out), None, out)
         plan = plans.get(mask) or op.compile(mask)
-        return wrap(out, Node(op, parents, plan.keep((x, y, out)), plan, None, out.shape))
+        return wrap(out, Node(plan, parents, plan.keep((x, y, out)), None, out.shape))
 
     return call
 
