@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from importlib import metadata
+from pathlib import Path
 
 from . import measure
 from .contenders import IMPORTS, installed
@@ -46,6 +47,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--smoke", action="store_true", help="run everything once, to see that it works")
     add("--json", metavar="FILE", help="also write all numbers to FILE")
     args = parser.parse_args(argv)
+    if args.json and not Path(args.json).absolute().parent.is_dir():
+        parser.error(f"--json {args.json}: there is no such folder to write to")
     args.rounds = args.rounds or (1 if args.smoke else 7)
     return args
 
@@ -72,7 +75,7 @@ def main(argv: list[str] | None = None) -> int:
     about = conditions(args, names)
 
     versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
-    print(f"Python {about['python']}, {about['cores']} cores, {args.threads} threads; {versions}")
+    print(f"Python {about['python']}, {about['cores']} cores, threads: {args.threads}; {versions}")
     print(f"not installed: {', '.join(absent) or 'none'}")
     print("ratio: over tensorgrad's of the same round; more than 1 is in tensorgrad's favour")
     skipped = {case: why for case in cases if (why := measure.impossible(case))}

@@ -142,6 +142,7 @@ def test_absent_contenders_are_named(monkeypatch, capsys):
         (["--case", "mlp-9"], "no case matches 'mlp-9'; there are: mlp-1-4-1, "),
         (["--contender", "keras"], "no contender matches 'keras'; there are: tensorgrad, "),
         (["--rounds", "0"], "expected a whole number of at least 1, got '0'"),
+        (["--json", "no/such/folder/out.json"], "no/such/folder/out.json: there is no such folder"),
         (["--threads", "two"], "expected a whole number of at least 1, got 'two'"),
     ],
 )
