@@ -82,7 +82,7 @@ def _unit(generator, count, kind):
 
 
 def _affine(x, scale, shift):
-    """``x * scale + shift``, rounded once, as the processor's fused instruction does."""
+    """``x * scale + shift``, rounded once as by a fused instruction, clear of underflow."""
     kind = x.dtype.type
     scale, shift = kind(scale), kind(shift)
     if scale == 1 and shift == 0:
@@ -93,19 +93,31 @@ def _affine(x, scale, shift):
         return (x * np.float64(scale) + np.float64(shift)).astype(np.float32)
     if not math.isfinite(shift) or abs(scale) > 1e290:  # where the splitting would overflow
         return x * scale + shift
+    # Boldo and Melquiond (2008), "Emulation of a FMA", figure 4: exact product and sums, the
+    # last rounded to odd so that the one after it is not a second rounding.
     product = x * scale
     x_high, scale_high = _upper_half(x), _upper_half(scale)
     x_low, scale_low = x - x_high, scale - scale_high
     residue = ((x_high * scale_high - product) + x_high * scale_low + x_low * scale_high) + (
         x_low * scale_low
     )
-    total = product + shift
-    part = total - product
-    return total + ((product - (total - part)) + (shift - part) + residue)
+    carry, tail = _two_sum(residue, shift)
+    total, rest = _two_sum(product, carry)
+    low, lost = _two_sum(tail, rest)
+    even = (low.view(np.int64) & 1) == 0
+    np.nextafter(low, np.copysign(np.inf, lost), out=low, where=even & (lost != 0))
+    return total + low
+
+
+def _two_sum(a, b):
+    """``a + b`` rounded, and what the rounding lost (Knuth)."""
+    total = a + b
+    part = total - a
+    return total, (a - (total - part)) + (b - part)
 
 
 def _upper_half(x):
-    """The leading 26 bits of a float64 (Dekker 1971, section 5)."""
+    """The leading 26 bits of a float64 (Dekker 1971)."""
     c = 134217729.0 * x  # 2**27 + 1
     return c - (c - x)
 
