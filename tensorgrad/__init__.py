@@ -47,3 +47,21 @@ globals().update(dtypes.ALIASES)
 e, inf, nan, pi = _math.e, _math.inf, _math.nan, _math.pi
 newaxis = None
 strided = "torch.strided"
+
+# Imported when first used, so that a script pays for what it touches.
+_SUBMODULES = ("augment", "datasets", "nn", "optim", "serialization", "testing", "utils")
+_NAMES = {"load": "serialization", "save": "serialization"}
+
+
+def __getattr__(name):
+    from importlib import import_module
+
+    if name in _SUBMODULES:
+        return import_module(f"{__name__}.{name}")
+    if name in _NAMES:
+        return getattr(import_module(f"{__name__}.{_NAMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *_SUBMODULES, *_NAMES})
