@@ -7,7 +7,7 @@ that will be shown; all cells then have the same width.
 
 import math
 import numbers
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,8 +33,13 @@ _options = _PROFILES["default"]
 
 
 def set_printoptions(
-    precision=None, threshold=None, edgeitems=None, linewidth=None, profile=None, sci_mode=None
-):
+    precision: int | None = None,
+    threshold: float | None = None,
+    edgeitems: int | None = None,
+    linewidth: int | None = None,
+    profile: str | None = None,
+    sci_mode: bool | None = None,
+) -> None:
     """Choose how tensors print, in all threads, from now on.
 
     Args:
@@ -63,7 +68,7 @@ def set_printoptions(
     global _options
     if profile is not None and profile not in _PROFILES:
         raise ValueError(f"profile should be one of {', '.join(_PROFILES)}, got {profile!r}")
-    given = dict(
+    given: dict[str, Any] = dict(
         precision=precision, threshold=threshold, edgeitems=edgeitems, linewidth=linewidth
     )
     given = {name: value for name, value in given.items() if value is not None}
@@ -82,7 +87,7 @@ def _check_option(name, value):
         raise ValueError(f"{name} should be at least 0, got {value!r}")
 
 
-def get_printoptions():
+def get_printoptions() -> dict[str, Any]:
     """Return the options in force, as a dict that ``set_printoptions(**options)`` takes back.
 
     >>> get_printoptions()["precision"]
@@ -91,7 +96,13 @@ def get_printoptions():
     return _options._asdict()
 
 
-def format_tensor(array, *, requires_grad=False, grad_fn_name=None, prefix="tensor("):
+def format_tensor(
+    array: np.ndarray,
+    *,
+    requires_grad: bool = False,
+    grad_fn_name: str | None = None,
+    prefix: str = "tensor(",
+) -> str:
     """Return the text of ``repr(tensor)`` for a tensor that holds ``array``.
 
     Args:

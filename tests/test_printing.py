@@ -125,6 +125,24 @@ class TestAgainstTorch:
         assert format_tensor(array) == torch_text(torch, array)
         assert "1.5000, 1.5000" in format_tensor(array)
 
+    @pytest.mark.parametrize(
+        "values",
+        [[1e-4], [0.9999e-4], [1e8], [1.5, 1e8], [1.0000001e8], [1, 1000], [1, 1001], [0.5, 500],
+         [0.5, 500.5], [1e-4, 1.5e-4], [0, 1e-5], [math.nan, 1e-5], [-1e-4, 1e-1], [-1e9]],
+    )  # fmt: skip
+    def test_where_scientific_notation_begins(self, torch, values):
+        assert format_tensor(np.array(values)) == torch_text(torch, values)
+
+    @pytest.mark.parametrize("shape", [(), (1,), (5,), (2, 5), (5, 1, 2), (0,), (0, 2)])
+    @pytest.mark.parametrize("edgeitems", [0, 1, 2])
+    @pytest.mark.parametrize("threshold", [0, 1, 5, 100])
+    def test_few_edge_items(self, torch, shape, edgeitems, threshold):
+        torch.set_printoptions(edgeitems=edgeitems, threshold=threshold)
+        set_printoptions(edgeitems=edgeitems, threshold=threshold)
+        for dtype in ("float32", "int64", "complex64"):
+            array = np.arange(math.prod(shape)).reshape(shape).astype(dtype)
+            assert format_tensor(array) == torch_text(torch, array)
+
     def test_strided_views(self, torch):
         array = np.arange(24.0, dtype=np.float32).reshape(4, 6)
         assert format_tensor(array[::-1, ::2].T) == torch_text(torch, array[::-1, ::2].T)

@@ -251,6 +251,7 @@ class TestDamagedFiles:
             (raw({"a": entry(offsets=[-4, 0])}, b"1234"), "data_offsets of tensor 'a'"),
             (raw({"a": entry(offsets=[0, "4"])}, b"1234"), "data_offsets of tensor 'a'"),
             (raw({"a": entry(shape=[2])}, b"1234"), r"'a' of .* \[2\] needs 8 bytes, .* hold 4"),
+            (raw({"a": entry(offsets=[0, 8])}, b"12345678"), r"\[1\] needs 4 bytes, .* hold 8"),
             (raw({"a": entry(shape=[10**9], offsets=[0, 4 * 10**9])}, b"1234"), "cut short"),
             (raw({"a": entry(offsets=[4, 8])}, b"12345678"), "'a' begins at byte 4.*the header"),
             (
