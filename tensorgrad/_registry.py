@@ -170,17 +170,23 @@ class Op:
         residuals: names of further values that the forward returns as a tuple after the
             result, each with its definition in terms of the inputs.
         public: False keeps it out of the public names.
+        check: called with the inputs before they are promoted; raises what PyTorch would.
+
+    Attributes:
+        variants: keyword -> function that takes over a call with that keyword, composed from
+            other ops (``alpha`` of ``add``), so that the op itself stays as fast as without.
     """
 
     def __init__(
         self, forward, *, domain=(-3.0, 3.0), types=None, view=False, inplace=False, method=True,
         order=None, grad_name=None, ufunc=None, definition=None, residuals=None, public=True,
-        differentiable=True, name=None,
+        differentiable=True, name=None, check=None,
     ):  # fmt: skip
         self.forward, self.domain, self.types, self.view = forward, domain, types, view
         self.inplace, self.ufunc, self.definition = inplace, ufunc, definition
         self.residuals, self.public, self.method = residuals or {}, public, method
-        self.differentiable = differentiable
+        self.differentiable, self.check = differentiable, check
+        self.variants: dict = {}
         self.name = name or forward.__name__.rstrip("_")
         self.__doc__ = forward.__doc__
         self.signature = inspect.signature(forward)
@@ -298,8 +304,12 @@ class Op:
     def general(self, args, kwargs):
         """Call with any arguments: binds names, honours ``out=``, then :meth:`apply`."""
         out = kwargs.pop("out", None) if kwargs else None
-        inputs, attrs = self.bind(args, kwargs)
-        result = self.apply(inputs, attrs)
+        for keyword, variant in self.variants.items():
+            if keyword in kwargs:
+                result = variant(*args, **kwargs)
+                break
+        else:
+            result = self.apply(*self.bind(args, kwargs))
         if out is None:
             return result
         from ._inplace import write_out
@@ -308,6 +318,8 @@ class Op:
 
     def apply(self, inputs, attrs):
         """Run on bound inputs; records a node when one of them is tracked."""
+        if self.check is not None:
+            self.check(*inputs)
         if self.types is not None:
             inputs = coerce(self, inputs)
         arrays, parents, mask, boxed = [], (), 0, False
@@ -329,6 +341,7 @@ class Op:
         if self.residuals:
             out, residuals = out
         if not boxed:
+            self.demand_arrays(arrays)
             return out
         if type(out) is not ndarray:
             out = asarray(out)
@@ -353,6 +366,14 @@ class Op:
         if not mask:
             return None
         return record(self, mask, parents, (*arrays, out), attrs or None, out)._edge
+
+    def demand_arrays(self, arrays):
+        """Refuse a call on lists or numbers alone, as PyTorch does; vjps pass plain arrays."""
+        if arrays and not any(isinstance(a, ndarray | np.generic) for a in arrays):
+            raise TypeError(
+                f"{self.name}(): argument {(self.inputs or (self.variadic,))[0]!r} must be Tensor, "
+                f"not {type(arrays[0]).__name__}"
+            )
 
     def explain(self, arrays, attrs, error):
         """``error`` as the exception that PyTorch would raise, with shapes and dtypes."""
@@ -395,7 +416,11 @@ def coerce(op, inputs):
     if op.types == "float" and target.kind in "biu":
         target = dtypes.default_float()
     return tuple(
-        _to(x, target) if isinstance(x, Tensor | ndarray) else _plain(x) if _is_number(x) else x
+        _to(x, target)
+        if isinstance(x, Tensor | ndarray)
+        else _weak(_plain(x), target)
+        if _is_number(x)
+        else x
         for x in inputs
     )
 
@@ -411,6 +436,13 @@ def _is_number(x):
 def _plain(x):
     """A Python number for a number: NumPy's are as weak as Python's, as in PyTorch."""
     return x.item() if isinstance(x, np.generic) else x
+
+
+def _weak(x, dtype):
+    """A Python number next to arrays of ``dtype``: an integer too large for it wraps around."""
+    if dtype.kind in "iu" and type(x) is int and not dtypes.holds(dtype, x):
+        return asarray(x).astype(dtype)
+    return x
 
 
 def _to(x, dtype):
@@ -486,7 +518,7 @@ def binary(op, unsupported=None):
             operators); None raises TypeError.
     """
     forward, plans = op.forward, op.plans
-    float_only = op.types == "float"
+    float_only, untyped = op.types == "float", op.types is None
 
     def slow(input, other, kwargs):
         for x in (input, other):
@@ -498,8 +530,26 @@ def binary(op, unsupported=None):
                 )
         return op.general((input, other), kwargs)
 
+    def untracked(input, other, **kwargs):
+        """For comparisons: like ``call``, and records nothing."""
+        if kwargs or not isinstance(input, Tensor):
+            return slow(input, other, kwargs)
+        x = input._array
+        y = other._array if isinstance(other, Tensor) else other
+        if type(y) in _WEAK:
+            if x.dtype.kind != "f":
+                return slow(input, other, kwargs)
+        elif y is other or x.dtype is not y.dtype:
+            return slow(input, other, kwargs)
+        try:
+            return wrap(asarray(forward(x, y)))
+        except (ValueError, TypeError) as error:
+            raise op.explain((x, y), {}, error) from error
+
     def call(input, other, **kwargs):
         if kwargs or not isinstance(input, Tensor):
+            if untyped and type(other) is ndarray and not kwargs:
+                return forward(input, other)  # a vjp in a plain walk
             return slow(input, other, kwargs)
         x = input._array
         dtype = x.dtype
@@ -537,7 +587,7 @@ def binary(op, unsupported=None):
         plan = plans.get(mask) or op.compile(mask)
         return wrap(out, Node(plan, parents, plan.keep((x, y, out)), None, out.shape))
 
-    return call
+    return call if op.differentiable else untracked
 
 
 def reflected(op):
@@ -594,7 +644,7 @@ def op(forward=None, **options):
     OPS[self.name] = self
     if self.simple and self.differentiable and len(self.inputs) == 1:
         call = unary(self)
-    elif self.simple and self.differentiable and len(self.inputs) == 2 and not self.optional:
+    elif self.simple and len(self.inputs) == 2 and not self.optional:
         call = binary(self)
     else:
         call = general(self)

@@ -603,11 +603,11 @@ def _in_place(op):
 
 def bind():
     """Give Tensor its operators, the methods of every op and their in-place forms."""
-    for name, fn in METHODS.items():
-        setattr(Tensor, name, fn)
-    for op in OPS.values():
+    ops = [(op.name, op) for op in OPS.values()]
+    ops += [(name, fn.op) for name, fn in METHODS.items() if hasattr(fn, "op")]  # its other names
+    for name, op in ops:
         if op.inplace:
-            setattr(Tensor, op.name + "_", _in_place(op))
+            setattr(Tensor, name + "_", _in_place(op))
     for symbol, name in _OPERATORS.items():
         if name not in OPS: continue
         op = OPS[name]
@@ -623,6 +623,8 @@ def bind():
     for symbol, name in _UNARY.items():
         if name not in FUNCTIONS: continue
         setattr(Tensor, f"__{symbol}__", FUNCTIONS[name])
+    for name, fn in METHODS.items():  # last: what is declared wins over what is derived
+        setattr(Tensor, name, fn)
     if "__getitem__" in METHODS: Tensor.__getitem__, Tensor.__setitem__ = METHODS["__getitem__"], METHODS["__setitem__"]
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 
-class dtype:  # noqa: N801 - PyTorch's spelling
+class dtype:
     """An element type such as ``tensorgrad.float32``.
 
     Prints under PyTorch's name (``torch.float32``), so that scripts which print
@@ -180,10 +180,16 @@ def can_cast(a: np.dtype, b: np.dtype) -> bool:
     return _KINDS[a.kind] <= _KINDS[b.kind]
 
 
-class finfo:  # noqa: N801 - PyTorch's spelling
+def holds(d: np.dtype, value: int) -> bool:
+    """Whether the integer dtype ``d`` has room for ``value``."""
+    bits = 8 * d.itemsize
+    return 0 <= value < 1 << bits if d.kind == "u" else -1 << bits - 1 <= value < 1 << bits - 1
+
+
+class finfo:
     """Limits of a floating-point dtype: ``eps, max, min, tiny, smallest_normal, bits, dtype``."""
 
-    def __init__(self, type=None):  # noqa: A002 - PyTorch's argument name
+    def __init__(self, type=None):
         d = to_numpy(type)
         if d.kind not in "fc":
             raise TypeError(f"finfo needs a floating-point dtype, got {of(d)}; use iinfo")
@@ -201,10 +207,10 @@ class finfo:  # noqa: N801 - PyTorch's spelling
         )
 
 
-class iinfo:  # noqa: N801 - PyTorch's spelling
+class iinfo:
     """Limits of an integer dtype: ``max, min, bits, dtype``."""
 
-    def __init__(self, type):  # noqa: A002 - PyTorch's argument name
+    def __init__(self, type):
         d = to_numpy(type)
         if d.kind not in "iu":
             raise TypeError(f"iinfo needs an integer dtype, got {of(d)}; use finfo")

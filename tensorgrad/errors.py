@@ -20,6 +20,10 @@ class DtypeError(RuntimeError):
     """Dtypes that an operation cannot combine or convert."""
 
 
+class UnsupportedDtypeError(DtypeError, NotImplementedError):
+    """A dtype that an operation has no meaning for."""
+
+
 class DimError(IndexError):
     """A dimension outside the range of the tensor it is meant for."""
 
@@ -62,6 +66,18 @@ def explain(name: str, inputs: dict, attrs: dict, error: Exception) -> Exception
     text = str(error).strip().rstrip(".")
     if isinstance(error, IndexError) and type(error).__name__ == "AxisError":
         return DimError(f"{name}: dimension out of range: {text}; got {got}")
+    if _is_dtype_complaint(error, text) and all(map(_is_numeric, inputs.values())):
+        return UnsupportedDtypeError(f"{name}: not implemented for these dtypes: {text}; got {got}")
     if type(error) is ValueError:
         return ShapeError(f"{name}: {text}; got {got}")
     return error
+
+
+def _is_dtype_complaint(error, text) -> bool:
+    return isinstance(error, TypeError) and text.startswith(
+        ("ufunc ", "numpy boolean", "The numpy boolean")
+    )
+
+
+def _is_numeric(value) -> bool:
+    return hasattr(value, "dtype") or isinstance(value, bool | int | float | complex)
