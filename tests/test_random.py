@@ -299,7 +299,9 @@ def test_rand_equals_pytorch(torch, seed, n, dtype):
     agree(torch, seed, lambda m, g: m.rand(n, generator=g, dtype=getattr(m, dtype)))
 
 
-BOUNDS = st.tuples(st.floats(-1e4, 1e4), st.floats(-1e4, 1e4)).map(sorted)
+# Clear of underflow, where the lost part of a product is itself lost.
+TERMS = st.floats(-3e4, 3e4).filter(lambda v: v == 0 or abs(v) > 1e-250)
+BOUNDS = st.tuples(TERMS, TERMS).map(sorted)
 
 
 @given(SEEDS, st.sampled_from((1, 40, 3000)), st.sampled_from(FLOATS), BOUNDS)
@@ -308,13 +310,10 @@ BOUNDS = st.tuples(st.floats(-1e4, 1e4), st.floats(-1e4, 1e4)).map(sorted)
 @example(0, 3000, "float16", [0.0, 1.0])
 @example(0, 3, "float32", [2.0, 2.0])
 @example(0, 40, "float64", [1.9874490587590162e-150, 3.0])
+@example(0, 40, "float32", [1.175494351e-38, 3.0])
 @FAST
 def test_uniform_on_an_interval_equals_pytorch(torch, seed, n, dtype, bounds):
     agree(torch, seed, lambda m, g: empty(m, n, dtype).uniform_(*bounds, generator=g))
-
-
-# Clear of underflow, where the lost part of a product is itself lost.
-TERMS = st.floats(-1e6, 1e6).filter(lambda v: v == 0 or abs(v) > 1e-250)
 
 
 @given(st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=5), TERMS, TERMS)
@@ -322,10 +321,25 @@ TERMS = st.floats(-1e6, 1e6).filter(lambda v: v == 0 or abs(v) > 1e-250)
 @example([0.3], 1.0, -1e-200)
 @settings(max_examples=500, deadline=None)
 def test_affine_is_rounded_once(xs, scale, shift):
-    xs = [float(np.float64(round(x * 2**53)) / 2**53) for x in xs]
-    got = sampling._affine(np.array(xs), scale, shift)
-    exact = [float(Fraction(x) * Fraction(scale) + Fraction(shift)) for x in xs]
-    np.testing.assert_array_equal(got, exact)
+    x = np.array(xs)
+    x = np.round(x * 2.0**53) / 2.0**53
+    exact = [float(Fraction(v) * Fraction(scale) + Fraction(shift)) for v in x.tolist()]
+    np.testing.assert_array_equal(sampling._affine(x, scale, shift), exact)
+
+
+@given(st.lists(st.integers(0, 2**24 - 1), min_size=1, max_size=5), st.floats(-8, 8, width=32),
+       st.floats(-8, 8, width=32))  # fmt: skip
+@example([2**23 + 1], 3.0, 2.0**-126)
+@settings(max_examples=500, deadline=None)
+def test_affine_in_float32_is_rounded_once(bits, scale, shift):
+    x = np.array(bits, np.float32) * np.float32(2.0**-24)
+    got = sampling._affine(x, scale, shift)
+    assert got.dtype == np.float32
+    for v, r in zip(x.tolist(), got.tolist(), strict=True):
+        exact = Fraction(v) * Fraction(scale) + Fraction(shift)
+        beside = [float(np.nextafter(np.float32(r), np.float32(to))) for to in (-9e9, 9e9)]
+        error = abs(Fraction(r) - exact)
+        assert error <= min(abs(Fraction(other) - exact) for other in beside)
 
 
 # Four units in the last place of float32, PyTorch's vector sine against NumPy's.

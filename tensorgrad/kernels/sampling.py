@@ -89,12 +89,10 @@ def _affine(x, scale, shift):
         return x
     if shift == 0:
         return x * scale
-    if kind is np.float32:  # products of 24-bit numbers are exact in float64
-        return (x * np.float64(scale) + np.float64(shift)).astype(np.float32)
-    if not math.isfinite(shift) or abs(scale) > 1e290:  # where the splitting would overflow
+    if not math.isfinite(shift) or abs(scale) > 1e290:  # beyond what the splitting below bears
         return x * scale + shift
-    # Boldo and Melquiond (2008), "Emulation of a FMA", figure 4: exact product and sums, the
-    # last rounded to odd so that the one after it is not a second rounding.
+    if kind is np.float32:  # products of 24-bit numbers are exact in float64
+        return _odd_sum(x * np.float64(scale), np.float64(shift)).astype(np.float32)
     product = x * scale
     x_high, scale_high = _upper_half(x), _upper_half(scale)
     x_low, scale_low = x - x_high, scale - scale_high
@@ -103,10 +101,21 @@ def _affine(x, scale, shift):
     )
     carry, tail = _two_sum(residue, shift)
     total, rest = _two_sum(product, carry)
-    low, lost = _two_sum(tail, rest)
-    even = (low.view(np.int64) & 1) == 0
-    np.nextafter(low, np.copysign(np.inf, lost), out=low, where=even & (lost != 0))
-    return total + low
+    return total + _odd_sum(tail, rest)
+
+
+def _odd_sum(a, b):
+    """``a + b`` rounded to odd, after which a second rounding does no harm.
+
+    Boldo and Melquiond, "Emulation of a FMA and correctly rounded sums" (2008), theorem 1;
+    their figure 4 is the float64 case of :func:`_affine`.
+    """
+    total, lost = _two_sum(a, b)
+    inexact = lost != 0
+    if inexact.any():
+        inexact &= (total.view(np.int64) & 1) == 0
+        np.nextafter(total, np.copysign(np.inf, lost), out=total, where=inexact)
+    return total
 
 
 def _two_sum(a, b):
