@@ -101,10 +101,13 @@ class Adam(Bucketed):
         # one pass less over the arrays.
         root = math.sqrt(1.0 - beta2**count)
         rate = lr * root / (1.0 - beta1**count)
-        return 1.0 - beta1, beta2, 1.0 - beta2, eps * root, rate, weight_decay, lr * weight_decay
+        return (
+            beta1, 1.0 - beta1, beta2, 1.0 - beta2, eps * root, rate,
+            weight_decay, lr * weight_decay,
+        )  # fmt: skip
 
     def _update(self, group, first, c, p, g, t, u, exp_avg, exp_avg_sq, max_exp_avg_sq=None):
-        one_minus_beta1, beta2, one_minus_beta2, eps, rate, weight_decay, shrink = c
+        beta1, one_minus_beta1, beta2, one_minus_beta2, eps, rate, weight_decay, shrink = c
         if group["maximize"]:
             g = np.negative(g, t)
         if group["weight_decay"]:
@@ -114,15 +117,15 @@ class Adam(Bucketed):
             else:
                 multiply(p, weight_decay, u)
                 g = add(g, u, t)
-        subtract(g, exp_avg, u)
-        multiply(u, one_minus_beta1, u)
+        multiply(g, one_minus_beta1, u)
+        multiply(exp_avg, beta1, exp_avg)
         add(exp_avg, u, exp_avg)
         multiply(g, g, u)
         multiply(u, one_minus_beta2, u)
         multiply(exp_avg_sq, beta2, exp_avg_sq)
         add(exp_avg_sq, u, exp_avg_sq)
         if max_exp_avg_sq is not None:
-            exp_avg_sq = np.maximum(max_exp_avg_sq, exp_avg_sq, max_exp_avg_sq)
+            exp_avg_sq = np.maximum(max_exp_avg_sq, exp_avg_sq, out=max_exp_avg_sq)
         sqrt(exp_avg_sq, u)
         add(u, eps, u)
         divide(exp_avg, u, u)

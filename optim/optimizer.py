@@ -157,11 +157,11 @@ class Optimizer:
                 group.setdefault(name, default)
 
     def __repr__(self):
-        lines = [f"{type(self).__name__} ("]
+        groups = []
         for i, group in enumerate(self.param_groups):
-            lines.append(f"Parameter Group {i}")
-            lines += [f"    {key}: {group[key]}" for key in sorted(group) if key != "params"]
-        return "\n".join([*lines, ")"])
+            options = [f"    {key}: {group[key]}\n" for key in sorted(group) if key != "params"]
+            groups.append(f"\nParameter Group {i}\n{''.join(options)}")
+        return f"{type(self).__name__} ({''.join(groups)})"
 
     # --- groups ---------------------------------------------------------------------
 
@@ -368,8 +368,10 @@ def check_range(what, value, below=None):
     Raises:
         ValueError: it is out of range, or a tensor of more than one element.
     """
-    if isinstance(value, Tensor) and value._array.size != 1:
-        raise ValueError(f"Tensor {what} must be 1-element, got shape {value._array.shape}")
+    if isinstance(value, Tensor):
+        if value._array.size != 1:
+            raise ValueError(f"Tensor {what} must be 1-element, got shape {value._array.shape}")
+        value = value._array.item()
     if not 0.0 <= value or (below is not None and not value < below):
         where = "at least 0" if below is None else f"in [0, {below:g})"
         raise ValueError(f"Invalid {what}: {value}; it must be {where}")
