@@ -96,8 +96,10 @@ class Write:
 def owner_of(array: ndarray) -> ndarray:
     """The array at the end of the chain of views: it owns (or borrowed first) the memory."""
     base = array.base
-    while type(base) is ndarray:
-        array, base = base, base.base
+    while base is not None:
+        if isinstance(base, ndarray):
+            array = base
+        base = getattr(base, "base", None)  # stride tricks put a dummy between two arrays
     return array
 
 
@@ -328,6 +330,7 @@ class Tensor:
     _base = None  # for a view: the tensor it looks into, and the ops that lead there
     _chain = ()
     _views = None  # weak references to the views of this tensor
+    _locked = None  # why it may not be written in place
 
     # Ops on a mixture of ndarrays and Tensors are ours, see __array_ufunc__.
     __array_priority__ = 1000
@@ -422,6 +425,18 @@ def wrap(array: ndarray, edge=None) -> Tensor:
     t = _new(Tensor)
     t._array, t._edge, t._grad = array, edge, None
     return t
+
+
+def set_edge(t: Tensor, edge) -> None:
+    """Hang ``t``, which was written in place, on another node; it keeps retaining its gradient."""
+    old, t._edge = t._edge, edge
+    if isinstance(old, Node) and old._hooks is not None and isinstance(edge, Node):
+        mine = [ref for ref in old._hooks.retainers if ref() is t]
+        if mine:
+            old._hooks.retainers.remove(mine[0])
+            if edge._hooks is None:
+                edge._hooks = Hooks()
+            edge._hooks.retainers += mine
 
 
 def edge_of(t: Tensor):

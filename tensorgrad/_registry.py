@@ -22,11 +22,12 @@ in the type stub and its generated tests.
 from __future__ import annotations
 
 import inspect
+from weakref import ref as _weakref
 
 import numpy as np
 
 from . import _graph, dtypes, errors
-from ._graph import LEAF, SELF, Node, Tensor, edge_of, ndarray, record, wrap
+from ._graph import LEAF, SELF, Node, Tensor, edge_of, ndarray, owner_of, record, wrap
 
 asarray = np.asarray
 OPS: dict[str, Op] = {}  # every primitive and fused op, by name
@@ -115,8 +116,15 @@ def _reads(fn, skip=1):
 
 def _keeper(places):
     """A function from (inputs..., out, residuals...) to the tuple of saved values."""
-    facts = [f"env[{at}]" + (f".{fact}" if fact else "") for at, fact in places]
+    facts = [_FACTS[fact].format(f"env[{at}]") for at, fact in places]
     return eval(f"lambda env: ({''.join(f + ', ' for f in facts)})")
+
+
+# Source text of what a vjp may save of a value; the last two, of all inputs of a variadic op.
+_FACTS = {
+    None: "{}", "shape": "{}.shape", "dtype": "{}.dtype",
+    "shapes": "tuple([v.shape for v in {}])", "dtypes": "tuple([v.dtype for v in {}])",
+}  # fmt: skip
 
 
 def _hanger(op, needed, slots):
@@ -234,6 +242,8 @@ class Op:
             return 0, None
         if fact in ("shape", "dtype") and (stem in self.inputs or stem == "out"):
             return self.locate(stem)[0], fact
+        if fact in ("shapes", "dtypes") and stem == self.variadic:
+            return 0, fact
         raise TypeError(
             f"{self.name}: a vjp reads {name!r}, which is not an input "
             f"{self.inputs}, its _shape or _dtype, 'out' or a residual {extra}"
@@ -456,23 +466,31 @@ def _to(x, dtype):
 
 def attach_view(result, source, op, attrs):
     """Make ``result`` known as a view of ``source``, if it does share its memory."""
-    if not isinstance(source, Tensor):
-        return
-    array, base_array = result._array, source._array
-    if array is not base_array and (
-        array.base is None or (array.base is not base_array and array.base is not base_array.base)
-    ):
-        return
-    base = source if source._base is None else source._base
-    result._base, result._chain = base, (*source._chain, (op, attrs))
-    import weakref
+    if isinstance(source, Tensor) and owner_of(result._array) is owner_of(source._array):
+        link_view(result, source, op, attrs)
 
+
+def link_view(result, source, op, attrs):
+    """Make ``result`` known as the view of ``source`` that ``op`` made with ``attrs``.
+
+    Views made while recording is off have a base and no chain: as in PyTorch, they see the
+    memory and stay out of its history.
+    """
+    base, chain = source._base, source._chain
+    if base is None:
+        base = source
+    result._base = base
+    if chain is None or (_graph.special and not _graph.mode.recording):
+        result._chain = None
+        return
+    result._chain = (*chain, (op, attrs))
     views = base._views
     if views is None:
-        views = base._views = []
-    elif len(views) & (len(views) - 1) == 0:  # at each power of two, forget the dead ones
+        base._views = [_weakref(result)]
+        return
+    if len(views) & (len(views) - 1) == 0:  # at each power of two, forget the dead ones
         views[:] = [ref for ref in views if ref() is not None]
-    views.append(weakref.ref(result))
+    views.append(_weakref(result))
 
 
 # --- the callables that users see -------------------------------------------------------
