@@ -7,7 +7,6 @@ import warnings
 import numpy as np
 
 import tensorgrad as tg
-from tensorgrad import Tensor
 from tensorgrad._graph import mark_mutated, wrap
 from tensorgrad.kernels import sampling
 from tensorgrad.ops import fused
@@ -160,7 +159,9 @@ def batch_norm(
     shape = (1, channels) + (1,) * (array.ndim - 2)
     if not training:
         if running_mean is None or running_var is None:
-            raise RuntimeError("Expected running_mean and running_var to be defined when training=False")
+            raise RuntimeError(
+                "Expected running_mean and running_var to be defined when training=False"
+            )
         scale = (running_var + eps) ** -0.5
         scale = scale if weight is None else scale * weight
         out = (input - running_mean.reshape(shape)) * scale.reshape(shape)
@@ -212,7 +213,9 @@ def legacy_reduction(size_average, reduce, reduction):
             stacklevel=4,
         )
     if reduction not in _REDUCTIONS:
-        raise ValueError(f"{reduction} is not a valid value for reduction; use one of {_REDUCTIONS}")
+        raise ValueError(
+            f"{reduction} is not a valid value for reduction; use one of {_REDUCTIONS}"
+        )
     return reduction
 
 

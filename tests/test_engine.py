@@ -1,6 +1,7 @@
 """The tape as a whole: random programs against a naive oracle, long chains, memory, threads."""
 
 import gc
+import itertools
 import threading
 import tracemalloc
 import weakref
@@ -253,7 +254,7 @@ def test_memory_falls_while_backward_runs():
 
     traced(program)
     assert len(seen) == 3
-    falls = [a - b for a, b in zip(seen, seen[1:], strict=False)]
+    falls = [a - b for a, b in itertools.pairwise(seen)]
     assert all(fall > 7 * 4 * size for fall in falls), seen
 
 

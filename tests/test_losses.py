@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tensorgrad.nn import functional as F
 
 import tensorgrad as tg
-from tensorgrad.nn import functional as F
 from tensorgrad.ops import fused
 
 torch = pytest.importorskip("torch")
@@ -209,7 +209,7 @@ def test_fused_equals_its_definition(name):
 def raises_the_same(name, x, y, match=None, **kwargs):
     types = []
     for lib in (tg, torch):
-        with pytest.raises(Exception) as error:  # noqa: B017 - the types are compared below
+        with pytest.raises(Exception) as error:
             getattr(lib.nn.functional, name)(lib.tensor(x), lib.tensor(y), **kwargs)
         types.append(error.type)
         if lib is tg and match:

@@ -104,7 +104,9 @@ def test_parameters_view_writes_through():
     layer._parameters["extra"] = nn.Parameter(tg.ones(1))
     assert [n for n, _ in layer.named_parameters()] == ["weight", "extra"]
     assert list(nn.Sequential(layer)._modules) == ["0"]
-    assert list(nn.BatchNorm1d(1)._buffers) == ["running_mean", "running_var", "num_batches_tracked"]
+    assert list(nn.BatchNorm1d(1)._buffers) == [
+        "running_mean", "running_var", "num_batches_tracked",
+    ]  # fmt: skip
 
 
 def test_missing_attribute_names_the_class():
@@ -255,7 +257,7 @@ def test_sequential_as_a_list():
     net.append(nn.Identity()).insert(0, nn.Flatten())
     assert [type(m).__name__ for m in net] == ["Flatten", "Linear", "ReLU", "Linear", "Identity"]
     del net[0]
-    assert list(net.state_dict())[0] == "0.weight"
+    assert next(iter(net.state_dict())) == "0.weight"
     named = nn.Sequential({"a": nn.Linear(1, 1), "b": nn.ReLU()})
     assert list(named.state_dict()) == ["a.weight", "a.bias"]
     assert list(named[:1].state_dict()) == ["a.weight", "a.bias"]
@@ -405,7 +407,7 @@ def test_batch_norm_bad_input_beside_pytorch(shape, error):
 
 def test_linear_bad_input_beside_pytorch():
     for lib in (tg, torch):
-        with pytest.raises(RuntimeError, match="4x5|4, 5"):
+        with pytest.raises(RuntimeError, match=r"4x5|4, 5"):
             lib.nn.Linear(3, 2)(lib.zeros(4, 5))
         with pytest.raises(RuntimeError, match="dtype"):
             lib.nn.Linear(3, 2)(lib.zeros(4, 3, dtype=lib.float64))

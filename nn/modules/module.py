@@ -11,11 +11,11 @@ import itertools
 from collections import OrderedDict, namedtuple
 
 import numpy as np
+from tensorgrad.nn.parameter import Buffer, Parameter
 
 from tensorgrad import Tensor, dtypes
 from tensorgrad._device import check as check_device
 from tensorgrad._graph import wrap
-from tensorgrad.nn.parameter import Buffer, Parameter
 
 
 class _IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpected_keys"])):
@@ -571,7 +571,9 @@ class Module:
             problems.insert(0, f"Missing key(s) in state_dict: {_quoted(missing)}.")
         if problems:
             text = "\n\t".join(problems)
-            raise RuntimeError(f"Error(s) in loading state_dict for {type(self).__name__}:\n\t{text}")
+            raise RuntimeError(
+                f"Error(s) in loading state_dict for {type(self).__name__}:\n\t{text}"
+            )
         for module, name, own, value in copies:
             if assign and isinstance(own, Parameter):
                 vars(module)[name] = Parameter(value, own.requires_grad)
