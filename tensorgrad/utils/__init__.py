@@ -1,0 +1,1 @@
+"""Helpers under the names they have in PyTorch: :mod:`tensorgrad.utils.data`."""
