@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import _graph, dtypes, errors
 from .._graph import Tensor, ndarray, wrap
-from .._inplace import adopt, check_writable, write_out
+from .._inplace import _check_overlap, adopt, check_writable, write_out
 from .._registry import FUNCTIONS, METHODS, function
 from ..creation import finish, size_of
 from ..kernels import sampling
@@ -88,11 +88,9 @@ def _refill(target, draw):
     """Draw anew what ``target`` holds; ``draw(shape, array)`` returns the values."""
     check_writable(target)
     array = target._array
+    _check_overlap(array)
     if not array.flags.writeable:
-        raise errors.GraphError(
-            "a random draw cannot be written to read-only memory (from expand() or a read-only "
-            "array); clone() the tensor first"
-        )
+        raise errors.GraphError("the memory of this tensor is read-only; clone() it first")
     values = _memory_order(array, lambda shape: draw(shape, array))
     return adopt(target, _depend(values.astype(array.dtype, copy=False), target))
 
