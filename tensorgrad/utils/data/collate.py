@@ -135,7 +135,7 @@ def default_convert(data):
     >>> default_convert({"x": numpy.array([1, 2]), "name": "a"})
     {'x': tensor([1, 2]), 'name': 'a'}
     """
-    if isinstance(data, np.ndarray | np.bool_ | np.number):
+    if isinstance(data, np.ndarray | np.generic):
         return data if data.dtype.kind in "SUO" else as_tensor(data)
     if isinstance(data, Mapping):
         return _like(data, {k: default_convert(v) for k, v in data.items()})
