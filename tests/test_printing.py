@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+import tensorgrad
 from tensorgrad import dtypes
 from tensorgrad.printing import format_tensor, get_printoptions, set_printoptions
 
@@ -186,6 +187,30 @@ class TestAgainstTorch:
         array = np.eye(2, dtype=np.float32)
         theirs = torch.from_numpy(array).as_subclass(Image)
         assert format_tensor(array, prefix="Image(") == repr(theirs)
+
+
+class TestTensors:
+    """The same lines, run under both libraries, print the same."""
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "t.tensor([1.0, 2.0], requires_grad=True)",
+            "t.tensor([1.0, 2.0], requires_grad=True) * 2",
+            "t.tensor([[1.0], [2.0]], requires_grad=True) + 1",
+            "t.tensor([1.0, 2.0], requires_grad=True).detach()",
+            "t.tensor([1, 2], dtype=t.int32)",
+            "t.tensor(3.5, dtype=t.float64, requires_grad=True)",
+            "t.zeros(0, 3)",
+            "t.nn.Parameter(t.ones(2, 3))",
+            "t.nn.Parameter(t.ones(2), requires_grad=False)",
+            "[t.tensor([True]), t.float32, t.zeros(2, 3).shape]",
+            "'{} {:.2f}'.format(t.tensor([1.0]), t.tensor(2.0))",
+        ],
+    )
+    def test_same_text(self, torch, line):
+        text = str(eval(line, {"t": tensorgrad}))
+        assert text == str(eval(line, {"t": torch}))
 
 
 # A sample that holds without PyTorch too.

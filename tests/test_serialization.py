@@ -16,8 +16,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tensorgrad import serialization
-from tensorgrad._graph import LEAF, Tensor, wrap
+import tensorgrad
+from tensorgrad import Tensor, serialization
+from tensorgrad._graph import wrap
 from tensorgrad.serialization import load, read_safetensors, save, write_safetensors
 
 DTYPES = [
@@ -290,14 +291,12 @@ class TestDamagedFiles:
     @given(content=st.binary(max_size=200))
     @settings(max_examples=300, deadline=None)
     def test_random_bytes(self, content):
-        with pytest.raises(RuntimeError):
-            load(io.BytesIO(content))
+        only_documented_errors(content)
 
     @given(content=st.binary(max_size=100), values=st.binary(max_size=16))
     @settings(max_examples=300, deadline=None)
     def test_random_header(self, content, values):
-        with pytest.raises(RuntimeError):
-            load(io.BytesIO(raw(b"{" + content, values)))
+        only_documented_errors(raw(b"{" + content, values))
 
     JSON = st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["F32", "a", ""]),
@@ -565,17 +564,51 @@ class TestSaveAndLoad:
         assert_same(reloaded(float_tensor(1, 2)), float_tensor(1, 2))
 
     def test_gradients_are_not_saved(self):
-        weight = float_tensor(1, 2)
-        weight._edge, weight._grad = LEAF, float_tensor(3, 4)
+        weight = tensorgrad.tensor([1.0, 2.0], requires_grad=True)
+        weight.grad = tensorgrad.ones(2)
+        for got in reloaded([weight, tensorgrad.nn.Parameter(weight.detach()), weight * 1]):
+            assert_same(got, tensorgrad.tensor([1.0, 2.0]))
+            assert not got.requires_grad and got.is_leaf and got.grad is None
 
-        class Parameter(Tensor):
-            pass
+    def test_a_model_and_its_optimizer(self, tmp_path):
+        nn, optim = tensorgrad.nn, tensorgrad.optim
 
-        parameter = Parameter.__new__(Parameter)
-        parameter._array, parameter._edge, parameter._grad = weight._array, LEAF, None
-        for got in reloaded([weight, parameter]):
-            assert type(got) is Tensor
-            assert not got.requires_grad and got.grad is None
+        def build(seed):
+            tensorgrad.manual_seed(seed)
+            model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
+            return model, optim.Adam(model.parameters(), lr=0.01)
+
+        def step(model, optimizer):
+            optimizer.zero_grad()
+            (model(tensorgrad.ones(5, 3)) ** 2).mean().backward()
+            optimizer.step()
+
+        model, optimizer = build(0)
+        step(model, optimizer)
+        state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+        tensorgrad.save(state, tmp_path / "checkpoint")
+        other, its_optimizer = build(1)
+        state = tensorgrad.load(tmp_path / "checkpoint")
+        other.load_state_dict(state["model"])
+        its_optimizer.load_state_dict(state["optimizer"])
+        for pair in (model, optimizer), (other, its_optimizer):
+            step(*pair)
+        assert_same(dict(other.state_dict()), dict(model.state_dict()))
+
+    def test_tied_weights_stay_tied(self):
+        class Tied(tensorgrad.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.encoder = tensorgrad.nn.Linear(3, 3, bias=False)
+                self.decoder = tensorgrad.nn.Linear(3, 3, bias=False)
+                self.decoder.weight = self.encoder.weight
+
+        model, other = Tied(), Tied()
+        state = reloaded(model.state_dict())
+        assert list(state) == ["encoder.weight", "decoder.weight"]
+        other.load_state_dict(state)
+        assert other.decoder.weight is other.encoder.weight
+        assert_same(other.encoder.weight.detach(), model.encoder.weight.detach())
 
     def test_shared_memory_is_saved_twice_and_comes_back_apart(self):
         weight = float_tensor(1, 2)
