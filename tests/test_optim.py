@@ -68,7 +68,7 @@ def optimizers(draw):
         options["nesterov"] = draw(flags) and options["momentum"] > 0
         options["dampening"] = 0 if options["nesterov"] else draw(st.sampled_from([0, 0.1, 1.0]))
     else:
-        betas = st.tuples(st.sampled_from([0.0, 0.5, 0.9]), st.sampled_from([0.0, 0.9, 0.999]))
+        betas = st.tuples(st.sampled_from([0.0, 0.5, 0.9]), st.sampled_from([0.5, 0.9, 0.999]))
         options["betas"], options["amsgrad"] = draw(betas), draw(flags)
         options["eps"] = draw(st.sampled_from([1e-8, 1e-3, 1.0]))
     return name, options
