@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import warnings
 from collections import defaultdict
 from collections.abc import Iterable
@@ -12,8 +11,9 @@ from copy import deepcopy
 import numpy as np
 
 from tensorgrad._graph import Tensor, mark_mutated, wrap
+from tensorgrad.autograd.hooks import RemovableHandle
 
-__all__ = ["Optimizer", "RemovableHandle", "required"]
+__all__ = ["Optimizer", "required"]
 
 
 class _Required:
@@ -22,25 +22,6 @@ class _Required:
 
 
 required = _Required()  # as a default: the option must be given with each group
-
-
-class RemovableHandle:
-    """What registering a hook returns; ``remove()`` takes the hook out again."""
-
-    _next_id = itertools.count().__next__
-
-    def __init__(self, hooks: dict):
-        self.hooks, self.id = hooks, RemovableHandle._next_id()
-
-    def remove(self) -> None:
-        """Take the hook out; doing so again changes nothing."""
-        self.hooks.pop(self.id, None)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.remove()
 
 
 def _with_hooks(step):
@@ -251,7 +232,7 @@ class Optimizer:
         """Call ``hook(optimizer, args, kwargs)`` before each step.
 
         ``args`` begins with the optimizer. The hook may return ``(args, kwargs)`` to be
-        used instead.
+        used instead. The handle that is returned takes the hook out again.
         """
         return _register(self._step_pre_hooks, hook)
 
@@ -344,6 +325,8 @@ def _listed(params):
 
 
 def _register(hooks, hook):
+    if not callable(hook):
+        raise TypeError(f"a hook must be callable, got {type(hook).__name__}")
     handle = RemovableHandle(hooks)
     hooks[handle.id] = hook
     return handle

@@ -272,7 +272,7 @@ def random_split(dataset, lengths, generator=None):
     >>> g = tensorgrad.Generator().manual_seed(0)
     >>> train, test = tensorgrad.utils.data.random_split(range(10), [0.8, 0.2], generator=g)
     >>> len(train), list(test)
-    (8, [2, 7])
+    (8, [6, 2])
     """
     n = len(dataset)
     if math.isclose(sum(lengths), 1) and sum(lengths) <= 1:
