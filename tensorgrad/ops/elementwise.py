@@ -133,8 +133,8 @@ def keep(x, mask):
 keep.vjp(x=lambda g, mask: keep(g, mask))
 
 
-@op(name="where", public=False, method=False, grad_name="WhereBackward0")
-def _where(cond, x, y):
+@op(public=False, method=False)
+def where_(cond, x, y):
     """``x`` where ``cond``, else ``y``; :func:`where` after promotion."""
     if cond.dtype.kind != "b":
         if cond.dtype != np.uint8:
@@ -146,7 +146,7 @@ def _where(cond, x, y):
     return np.where(cond, x, y)
 
 
-_where.vjp(x=lambda g, cond: keep(g, cond), y=lambda g, cond: keep(g, ~cond))
+where_.vjp(x=lambda g, cond: keep(g, cond), y=lambda g, cond: keep(g, ~cond))
 
 
 @function
@@ -180,7 +180,7 @@ def where(condition, input=None, other=None):
     x, y = coerce(add.op, (input, other))
     if not isinstance(x, Tensor | ndarray) and not isinstance(y, Tensor | ndarray):
         x = np.asarray(x, dtypes.result_type(x, y))  # np.where alone would choose float64
-    return _where(condition, x, y)
+    return where_(condition, x, y)
 
 
 METHODS["where"] = lambda self, condition, other: where(condition, self, other)
