@@ -50,8 +50,8 @@ class Bucket:
     """
 
     __slots__ = (
-        "arrays", "blocks", "buffers", "constants", "count", "names", "params", "slots", "steps",
-        "values", "views", "writes",
+        "arrays", "blocks", "buffers", "constants", "count", "names", "params", "steps", "values",
+        "views", "writes",
     )  # fmt: skip
 
     def __init__(self, params, state, names, count, scratch):
@@ -87,7 +87,7 @@ class Bucket:
         views = []
         for i, p in enumerate(self.params):
             for name, column in zip(self.names, columns, strict=True):
-                _expose(state[p], name, column[i])
+                _expose(state.setdefault(p, {}), name, column[i])
                 views.append(column[i])
         return views
 
@@ -165,24 +165,22 @@ class Alone(Bucket):
 class Flat(Bucket):
     """Small parameters, copied into one buffer, updated there and copied back."""
 
-    __slots__ = ()
+    __slots__ = ("copies", "targets")
 
     def _lay_out(self, n, dtype, scratch):
         flat_p, flat_g = np.empty(n, dtype), np.empty(n, dtype)
         self.blocks = self._blocks(flat_p, flat_g, scratch)
-        self.slots = []
-        for i, (p_part, g_part) in enumerate(
-            zip(self._parts(flat_p), self._parts(flat_g), strict=True)
-        ):
-            p, array = self.params[i], self.arrays[i]
+        self.targets, self.copies = [], []
+        parts = zip(self.params, self.arrays, self._parts(flat_p), self._parts(flat_g), strict=True)
+        for p, array, p_part, g_part in parts:
+            self.targets.append((p, array, array.shape, dtype, g_part))
             # Copying between flat arrays takes 0.12 us, otherwise 0.17.
             line = array.reshape(-1) if array.flags.c_contiguous else array
-            p_part = p_part.reshape(line.shape)
-            self.slots.append((p, array, array.shape, dtype, g_part, line, p_part))
+            self.copies.append((line, p_part.reshape(line.shape)))
 
     def read(self) -> bool:
         """Copy the gradients in; False if one of them or a parameter is not what it was."""
-        for p, array, shape, dtype, g_part, _, _ in self.slots:
+        for p, array, shape, dtype, g_part in self.targets:
             g = p._grad
             if g is None or p._array is not array:
                 return False
@@ -194,11 +192,11 @@ class Flat(Bucket):
 
     def run(self, optimizer, group, options):
         """Update the parameters once."""
-        for slot in self.slots:
-            slot[6][...] = slot[5]
+        for line, p_part in self.copies:
+            p_part[...] = line
         self.update(optimizer, group, options)
-        for slot in self.slots:
-            slot[5][...] = slot[6]
+        for line, p_part in self.copies:
+            line[...] = p_part
 
 
 def _is_large(array):

@@ -257,8 +257,8 @@ class Optimizer:
         >>> sgd.state_dict()["param_groups"][0]["params"]
         [0]
         """
-        position, start = {}, 0
-        groups = []
+        position: dict = {}
+        start, groups = 0, []
         for group in self.param_groups:
             for i, p in enumerate(group["params"], start):
                 position.setdefault(p, i)

@@ -70,8 +70,10 @@ class DataLoader:
     tensor([4]) tensor([40])
     """
 
-    __class_getitem__ = classmethod(types.GenericAlias)
     _fixed = False
+
+    def __class_getitem__(cls, item):
+        return types.GenericAlias(cls, item)
 
     def __init__(
         self, dataset, batch_size=1, shuffle=None, sampler=None, batch_sampler=None,

@@ -37,7 +37,8 @@ class Dataset:
     tensor([3, 4]) tensor([ 9, 16])
     """
 
-    __class_getitem__ = classmethod(types.GenericAlias)  # Dataset[int], for annotations
+    def __class_getitem__(cls, item):
+        return types.GenericAlias(cls, item)  # Dataset[int], for annotations
 
     def __getitem__(self, index):
         raise NotImplementedError("Subclasses of Dataset should implement __getitem__.")
@@ -77,14 +78,14 @@ class TensorDataset(Dataset):
     (3, (tensor(1), tensor(1.)))
     """
 
-    def __init__(self, *tensors: Tensor):
+    def __init__(self, *tensors):
         for t in tensors:
             if not isinstance(t, Tensor):
                 raise TypeError(
                     f"TensorDataset holds Tensors, got {type(t).__name__}; "
                     "use tensorgrad.from_numpy or tensorgrad.tensor"
                 )
-        sizes = [t.size(0) for t in tensors]
+        sizes = [t._array.shape[0] for t in tensors]
         if len(set(sizes)) > 1:
             raise AssertionError(f"Size mismatch between tensors: their first sizes are {sizes}")
         self.tensors = tensors
@@ -93,7 +94,7 @@ class TensorDataset(Dataset):
         return tuple(t[index] for t in self.tensors)
 
     def __len__(self):
-        return self.tensors[0].size(0)
+        return self.tensors[0]._array.shape[0]
 
 
 class StackDataset(Dataset):

@@ -32,7 +32,8 @@ class Sampler:
     They also write ``__len__``, where the number of indices is known.
     """
 
-    __class_getitem__ = classmethod(types.GenericAlias)  # Sampler[int], for annotations
+    def __class_getitem__(cls, item):
+        return types.GenericAlias(cls, item)
 
     def __iter__(self):
         raise NotImplementedError("Subclasses of Sampler should implement __iter__.")
