@@ -612,14 +612,12 @@ def walk(roots: dict, retain: bool, create_graph: bool, found: dict | None = Non
                 g = hooks.run(g, create_graph)
             if found is not None and node in found:
                 found[node] = g
-            if node._seq <= last_write:
-                if not node._seq:
-                    if found is None and node._edge is LEAF:
-                        accumulate(node, g, create_graph)
-                    continue
-                if node.saved is not None:
-                    _check_fresh(node)
-            plan, saved, run = node.plan, node.saved, node.plan.run
+            if not node._seq:
+                if found is None and node._edge is LEAF:
+                    accumulate(node, g, create_graph)
+                continue
+            plan, saved = node.plan, node.saved
+            run = plan.run
             if leading is not None:
                 if node not in leading:
                     continue
@@ -630,6 +628,8 @@ def walk(roots: dict, retain: bool, create_graph: bool, found: dict | None = Non
                     "saved was freed by the first walk; pass retain_graph=True to that one, or "
                     "run the forward pass again"
                 )
+            if node._seq < last_write:
+                _check_fresh(node)
             if create_graph:
                 saved = plan.on_edges(node)
             if hooks is not None and hooks.before:
@@ -656,7 +656,7 @@ def walk(roots: dict, retain: bool, create_graph: bool, found: dict | None = Non
                     if not create_graph:
                         summed.add(parent)
             if plan.frees and not retain:
-                node.saved = None  # the edges stay, so that a second walk gets here and says so
+                node.saved = saved = None  # the edges stay: a second walk gets here and says so
     finally:
         set_recording(before)
     return found

@@ -539,9 +539,7 @@ def once_differentiable(backward):
         if not before:
             return result
         inputs = ctx._node()._parents if ctx._node is not None else ()
-        grads = tuple(
-            edge_of(g) for g in grad_outputs if isinstance(g, Tensor) and g.requires_grad
-        )
+        grads = tuple(edge_of(g) for g in grad_outputs if isinstance(g, Tensor) and g.requires_grad)
         results = tuple(
             wrap(r._array, Node(_Refusal, inputs + grads, (), None, r._array.shape))
             if isinstance(r, Tensor)

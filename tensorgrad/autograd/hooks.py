@@ -67,8 +67,9 @@ def register_hook(tensor, hook) -> RemovableHandle:
     """Call ``hook(grad)`` whenever a backward pass has the gradient of this tensor.
 
     The hook must not change ``grad``; it may return a tensor of the same shape and dtype, which
-    takes its place: downstream, in ``grad`` and in what ``autograd.grad`` returns. Hooks run in
-    the order of their registration. Under ``create_graph`` they are recorded.
+    takes its place: downstream, in ``grad`` and in what ``autograd.grad`` returns (where PyTorch
+    returns the one from before, if it is asked for something further down as well). Hooks run
+    in the order of their registration. Under ``create_graph`` they are recorded.
 
     After an in-place operation on the tensor the hook stays with the value from before.
 
