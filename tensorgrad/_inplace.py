@@ -1,83 +1,156 @@
 """In-place writes, recorded through views.
 
-An in-place operation computes its result out of place, writes it into the memory of its
-target, and gives the target the result's history. When the target is a view, the *base*
-gets a new node that puts the result into the region of the view (:func:`view_put`), and
-every live view of that base is hung on it anew, so that all aliases see one history.
+An in-place operation writes its result into the memory of its target and gives the target
+the result's history. When the target is a view, its *base* gets a new node that puts the
+result into the region of the view (:func:`view_put`), and every live view of the base that
+shares memory with the write is hung on it anew, so that all aliases see one history.
+
+Three ways lead there, by what the backward of the op still needs of the old memory:
+
+- in general the result is computed apart and copied in (:func:`apply_inplace`);
+- arithmetic that saves neither its target nor its result runs in the memory itself;
+- ops that write a few elements bring a *writer* (:data:`WRITERS`), so that filling a tensor
+  element by element never copies it.
 """
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 
 from . import _graph, dtypes, errors
-from ._graph import LEAF, Tensor, edge_of, mark_mutated, ndarray, wrap
+from ._graph import LEAF, Tensor, edge_of, mark_mutated, ndarray, owner_of, set_edge, wrap
 from ._registry import op
 
-
-def _region(array, chain):
-    """Replay the views of ``chain`` on ``array``."""
-    for view_op, attrs in chain:
-        array = view_op.apply((array,), attrs)
-    return array
+# op -> function (array, *other inputs, **attrs) that leaves the op's result in ``array``. The
+# op's vjps must read neither the old array nor the result.
+WRITERS: dict = {}
 
 
-def _put_region(array, value, chain):
-    """A copy of ``array`` with the region that ``chain`` leads to replaced by ``value``."""
-    out = np.array(array, order="K")
+def writer(function):
+    """Declare how to write the result of the op of ``function`` into its first input."""
+
+    def declare(write):
+        WRITERS[function.op] = write
+        return write
+
+    return declare
+
+
+# --- the region of a view ---------------------------------------------------------------
+
+
+def _region(x, chain):
+    """Replay the views of ``chain`` on an array or Tensor."""
+    for viewer, attrs in chain:
+        x = viewer.apply((x,), attrs) if isinstance(x, Tensor) else viewer.forward(x, **attrs)
+    return x
+
+
+def _put_region(x, value, chain):
+    """A copy of the array ``x`` with the region that ``chain`` leads to replaced by ``value``."""
+    out = np.array(x, order="K")
     region = _region(out, chain)
-    if region is out or region.base is out:
+    if owner_of(region) is out:
         region[...] = value
         return out
-    # A reshape in the chain had to copy: find the region by position instead.
-    where = _region(np.arange(array.size).reshape(array.shape), chain)
-    out = np.ascontiguousarray(out)
+    # In this layout a reshape in the chain has to copy: find the region by position instead.
+    out = np.array(x, order="C")
+    where = _region(np.arange(out.size).reshape(out.shape), chain)
     out.reshape(-1)[where] = value
     return out
 
 
-@op(public=False, method=False, types=None, grad_name="CopySlices")
+@op(public=False, method=False, grad_name="CopySlices")
 def view_put(x, value, *, chain):
     """``x`` with the region that the views in ``chain`` lead to replaced by ``value``."""
     return _put_region(x, value, chain)
 
 
+def _cleared(g, chain):
+    """``g`` with zeros in the region."""
+    if isinstance(g, Tensor):
+        return view_put.op.apply((g, 0.0), {"chain": chain})
+    return _put_region(g, 0.0, chain)
+
+
 view_put.vjp(
-    x=lambda g, value_shape, value_dtype, *, chain: view_put(
-        g, np.zeros(value_shape, value_dtype), chain=chain
-    ),
+    x=lambda g, *, chain: _cleared(g, chain),
     value=lambda g, *, chain: _region(g, chain),
 )
 
 
-def check_writable(target: Tensor) -> None:
-    """Refuse in-place writes that would lose the history of a leaf.
+# --- what may be written ----------------------------------------------------------------
+
+
+def check_writable(target: Tensor, tracked: bool = False) -> None:
+    """Refuse in-place writes that would lose history, of a leaf or of a custom Function.
+
+    Args:
+        target: what is to be written.
+        tracked: whether a tracked value goes into the result.
 
     Raises:
-        RuntimeError: ``target`` is a tracked leaf, or a view of one, in grad mode.
+        RuntimeError: in grad mode, ``target`` is a tracked leaf or a view of one, was made as
+            a view while recording was off, or shares memory with the output of a custom
+            Function that returned its input or a view of it.
     """
     if not _graph.is_recording():
         return
-    if target._edge is LEAF and target._base is None:
+    base = target._base
+    family = target if base is None else base
+    for t in (target, family, *(ref() for ref in family._views or ())):
+        if t is not None and t._locked is not None:
+            raise errors.GraphError(t._locked)
+    if target._edge is None and not tracked:
+        return
+    if target._edge is LEAF:
         raise errors.GraphError(
             "a leaf Variable that requires grad is being used in an in-place operation; "
             "wrap the update in torch.no_grad(), or clone() the tensor first"
         )
-    if target._base is not None and target._base._edge is LEAF:
+    if base is None:
+        return
+    if base._edge is LEAF:
         raise errors.GraphError(
             "a view of a leaf Variable that requires grad is being used in an in-place "
             "operation; wrap the update in torch.no_grad(), or clone() the leaf first"
         )
+    if target._chain is None:
+        raise errors.GraphError(
+            "a view was created in no_grad mode and is being modified inplace with grad mode "
+            "enabled; make the view while recording, or clone() it first"
+        )
+
+
+def check_memory(name: str, array: ndarray) -> None:
+    """Refuse writes to read-only memory, and where several elements share one place.
+
+    Raises:
+        RuntimeError: either holds for ``array``.
+    """
+    if not array.flags.writeable:
+        raise errors.GraphError(
+            f"{name}: the memory of this tensor is read-only (shape {array.shape}); clone() it "
+            "before the write"
+        )
+    if not array.flags.forc:
+        _check_overlap(array)
 
 
 def _check_overlap(array: ndarray) -> None:
-    if 0 in array.strides and any(
-        s == 0 and n > 1 for s, n in zip(array.strides, array.shape, strict=True)
-    ):
-        raise errors.GraphError(
-            "unsupported operation: more than one element of the written-to tensor refers to a "
-            "single memory location (it was made by expand()); clone() it before the write"
-        )
+    """Refuse a view in which a dimension steps into the reach of the smaller ones."""
+    reach = array.itemsize
+    steps = zip(array.strides, array.shape, strict=True)
+    for stride, n in sorted((abs(stride), n) for stride, n in steps if n > 1):
+        if stride < reach and array.size:
+            raise errors.GraphError(
+                "unsupported operation: more than one element of the written-to tensor refers to "
+                "a single memory location (as after expand() or unfold()); clone() the tensor "
+                "before the write"
+            )
+        reach += stride * (n - 1)
 
 
 def fit(name: str, target: Tensor, result: Tensor) -> Tensor:
@@ -89,8 +162,9 @@ def fit(name: str, target: Tensor, result: Tensor) -> Tensor:
     a, r = target._array, result._array
     if r.shape != a.shape:
         raise errors.ShapeError(
-            f"{name}_: output with shape {a.shape} doesn't match the broadcast shape {r.shape}; "
-            f"an in-place result must have the shape of the tensor it is written to"
+            f"{name}_: output with shape {list(a.shape)} doesn't match the broadcast shape "
+            f"{list(r.shape)}; an in-place result must have the shape of the tensor it is "
+            "written to"
         )
     if r.dtype == a.dtype:
         return result
@@ -104,72 +178,262 @@ def fit(name: str, target: Tensor, result: Tensor) -> Tensor:
     return cast(result, dtype=a.dtype)
 
 
+# --- history ----------------------------------------------------------------------------
+
+
+def rebase(target: Tensor, result: Tensor, chain=()) -> None:
+    """Record that ``result`` is written to ``target``, or to the view of it that ``chain`` makes.
+
+    The base gets the history of the write, and so do all its live views that share memory
+    with it. The memory itself is left alone.
+    """
+    if not _graph.is_recording() or (target._edge is None and result._edge is None):
+        return
+    base, path = target._base, target._chain
+    if base is None:
+        base, path = target, ()
+    new = edge_of(result) if not chain and result._edge is not LEAF else None
+    if path or new is None:
+        edge = view_put.op.trace((base, result), {"chain": path + chain}, base._array)
+    else:
+        edge = new
+    set_edge(base, edge)
+    done = base
+    if new is not None and target is not base:
+        set_edge(target, new)  # all of it was written: no need to go through the base
+        done = target
+    written = _region(target._array, chain)
+    for ref in base._views or ():
+        view = ref()
+        if view is None or view is done or view._edge is LEAF:
+            continue
+        if np.may_share_memory(view._array, written):
+            set_edge(view, _edge_along(base, view._chain))
+
+
+def _edge_along(base, chain):
+    """The node of the view of ``base`` that ``chain`` makes."""
+    array, edge = base._array, edge_of(base)
+    for viewer, attrs in chain:
+        out = viewer.forward(array, **attrs)
+        edge = viewer.trace((wrap(array, edge),), attrs, out)
+        array = out
+    return edge
+
+
+def keep_saved(edge, array: ndarray, since: int) -> None:
+    """Copy what the nodes made after ``since`` saved of the memory about to be overwritten."""
+    owner, pending = owner_of(array), [edge]
+    while pending:
+        node = pending.pop()
+        if node is None or node._seq <= since:
+            continue
+        pending.extend(node._parents)
+        if node.saved:
+            node.saved = tuple(_apart(value, owner) for value in node.saved)
+
+
+def _apart(value, owner):
+    """``value``, or a copy if it lies in the memory of ``owner``."""
+    if type(value) is ndarray and owner_of(value) is owner:
+        return value.copy()
+    if isinstance(value, list | tuple):
+        return type(value)(_apart(v, owner) for v in value)
+    return value
+
+
+def _is_tracked(x) -> bool:
+    return isinstance(x, Tensor) and x._edge is not None
+
+
+# --- the writes -------------------------------------------------------------------------
+
+
 def apply_inplace(op, target, args, kwargs):
     """``target.op_(...)``: the result of ``op`` written into ``target``, recorded."""
-    check_writable(target)
     array = target._array
-    _check_overlap(array)
-    if not array.flags.writeable:
-        raise errors.GraphError(
-            f"{op.name}_: the memory of this tensor is read-only; clone() it first"
-        )
-    result = op.general((target, *args), dict(kwargs))
-    result = fit(op.name, target, result)
-    keep_saved(result, array)
+    check_writable(target, any(map(_is_tracked, (*args, *kwargs.values()))))
+    check_memory(op.name + "_", array)
+    if op in WRITERS:
+        return _write_elements(op, target, args, kwargs)
+    if op.ufunc is not None and not kwargs and _run_in_place(op, target, args):
+        return target
+    since = _graph._next()
+    result = fit(op.name, target, op.general((target, *args), dict(kwargs)))
+    keep_saved(edge_of(result), array, since)
     return adopt(target, result)
-
-
-def keep_saved(result: Tensor, array: ndarray) -> None:
-    """Copy what the node of ``result`` saved of ``array``, which is about to be overwritten."""
-    node = edge_of(result)
-    if node is None or not node._seq or not node.saved:
-        return
-    if any(type(v) is ndarray and np.may_share_memory(v, array) for v in node.saved):
-        node.saved = tuple(
-            v.copy() if type(v) is ndarray and np.may_share_memory(v, array) else v
-            for v in node.saved
-        )
 
 
 def adopt(target: Tensor, result: Tensor) -> Tensor:
     """Write ``result`` into ``target`` and take over its history."""
+    check_writable(target, result._edge is not None)
     rebase(target, result)
     target._array[...] = result._array
     mark_mutated(target._array)
     return target
 
 
-def rebase(target: Tensor, result: Tensor) -> None:
-    """Give ``target``, its base and all their live views the history of ``result``."""
-    if not _graph.is_recording():
-        return
-    base = target._base
-    if base is None:
-        if target._edge is None and result._edge is None:
+def _run_in_place(op, target, args) -> bool:
+    """Run a ufunc on the memory of ``target``, if its node needs neither old nor new values.
+
+    False, with nothing done, when anything asks for the general way: other dtypes, an
+    unusual argument, a shape that does not fit.
+    """
+    array = target._array
+    if not op.simple or op.check is not None or len(args) != len(op.inputs) - 1:
+        return False
+    if array.dtype.kind != "f":
+        return False
+    inputs, arrays = (target, *args), [array]
+    for x in args:
+        if isinstance(x, Tensor) and x._array.dtype == array.dtype:
+            arrays.append(x._array)
+        elif type(x) is float or type(x) is int:
+            arrays.append(x)
+        else:
+            return False
+    recorded = _graph.is_recording() and any(map(_is_tracked, inputs))
+    if recorded and _needs_old_values(op, inputs):
+        return False
+    try:
+        op.ufunc(*arrays, out=array)
+    except ValueError:  # the shapes, before anything was written
+        return False
+    if recorded:
+        rebase(target, wrap(array, op.trace(inputs, None, array)))
+    mark_mutated(array)
+    return True
+
+
+def _needs_old_values(op, inputs) -> bool:
+    """Whether the node saves the first input, the result, or anything that shares its memory."""
+    if not op.differentiable:
+        return True
+    mask = sum(1 << i for i, x in enumerate(inputs) if _is_tracked(x))
+    plan = op.plans.get(mask) or op.compile(mask)
+    if "out" in plan.slots or op.inputs[0] in plan.slots:
+        return True
+    owner = owner_of(inputs[0]._array)
+    return any(isinstance(x, Tensor) and owner_of(x._array) is owner for x in inputs[1:])
+
+
+def _write_elements(op, target, args, kwargs):
+    """Let the writer of ``op`` change ``target``, and record the op as if it had run."""
+    inputs, attrs = op.bind((target, *args), dict(kwargs))
+    array, owner = target._array, owner_of(target._array)
+    others = [_apart(getattr(x, "_array", x), owner) for x in inputs[1:]]
+    try:
+        WRITERS[op](array, *others, **attrs)
+    except (ValueError, IndexError, TypeError) as error:
+        raise op.explain((array, *others), attrs, error) from error
+    finish_write(op, target, inputs, attrs)
+    return target
+
+
+def finish_write(op, target, inputs, attrs) -> None:
+    """Record that ``op`` ran on ``inputs`` and that its result is in the memory of ``target``."""
+    edge = op.trace(inputs, attrs, target._array) if op.differentiable else None
+    rebase(target, wrap(target._array, edge))
+    mark_mutated(target._array)
+
+
+def assign(target: Tensor, viewer, attrs: dict, value) -> None:
+    """Write ``value`` into the view of ``target`` that ``viewer`` makes, and record it.
+
+    ``value`` is a number, an array, or a Tensor of the dtype of ``target``. What ``x[i] += v``
+    ends in is skipped: it writes a view onto itself.
+    """
+    link = (viewer, attrs)
+    if isinstance(value, Tensor):
+        if value._base is not None and _is_view_at(value, target, link):
             return
-        target._edge = edge_of(result)
-        base = target
+        tracked, source = value._edge is not None, value._array
     else:
-        if base._edge is None and result._edge is None:
-            return
-        base._edge = view_put.op.trace(
-            (base, result), {"chain": target._chain}, base._array
-        )
-    for ref in base._views or ():
-        view = ref()
-        if view is not None:
-            view._edge = edge_of(_region(wrap(base._array, edge_of(base)), view._chain))
+        tracked, source = False, value
+    region = viewer.forward(target._array, **attrs)
+    check_writable(target, tracked)
+    check_memory("assignment", region)
+    region[...] = source
+    if tracked or target._edge is not None:
+        rebase(target, value if isinstance(value, Tensor) else wrap(region), (link,))
+    mark_mutated(region)
+
+
+def _is_view_at(value, target, link) -> bool:
+    """Whether ``value`` is the live view of ``target`` at ``link``."""
+    base = target if target._base is None else target._base
+    if value._base is not base or value._chain is None or target._chain is None:
+        return False
+    return value._chain == (*target._chain, link) and owner_of(value._array) is owner_of(
+        target._array
+    )
+
+
+# --- other memory, another shape --------------------------------------------------------
 
 
 def set_data(target: Tensor, source) -> None:
-    """``target.data = source``: other memory (and maybe shape) under the same history."""
+    """``target.data = source``: other memory (and maybe shape) under the same history.
+
+    Raises:
+        RuntimeError: the dtype cannot carry the gradient that ``target`` needs.
+    """
     array = source._array if isinstance(source, Tensor) else np.asarray(source)
     if array.dtype.kind != target._array.dtype.kind and target._edge is not None:
         raise errors.DtypeError(
             f"data set to a tensor of type {array.dtype}, but this one requires grad as "
             f"{target._array.dtype}"
         )
+    _leave_family(target)
     target._array = array
+
+
+def _leave_family(target: Tensor) -> None:
+    """Forget what ``target`` is a view of, and its views: it is about to get other memory."""
+    for ref in target._views or ():
+        view = ref()
+        if view is not None:
+            view._base, view._chain = None, ()
+    if target._base is not None or target._views is not None:
+        target._base, target._chain, target._views = None, (), None
+
+
+def become(target: Tensor, viewer, attrs: dict) -> Tensor:
+    """Turn ``target`` into the view of itself that ``viewer`` makes, as ``t_()`` does.
+
+    Raises:
+        RuntimeError: ``target`` is a tracked leaf, in grad mode.
+    """
+    check_writable(target)
+    old = target._array
+    out = viewer.forward(old, **attrs)
+    if target._edge is LEAF:
+        _leave_family(target)
+        target._array = out
+        return target
+    before = _graph.set_recording(True)  # the shape changes, so the history has to know
+    try:
+        edge = viewer.trace((wrap(old, edge_of(target)),), attrs, out)
+    finally:
+        _graph.set_recording(before)
+    if target._base is None:
+        _hand_over(target)
+    if target._chain is not None:
+        target._chain = (*target._chain, (viewer, attrs))
+    target._array = out
+    set_edge(target, edge)
+    return target
+
+
+def _hand_over(target: Tensor) -> None:
+    """Put a base, which only views hold, in the place of ``target``, and make that a view."""
+    base = wrap(target._array, target._edge)
+    base._views = [*(target._views or ()), weakref.ref(target)]
+    for ref in base._views:
+        view = ref()
+        if view is not None:
+            view._base = base
+    target._views, target._chain = None, ()
 
 
 def write_out(out, result):
@@ -181,9 +445,11 @@ def write_out(out, result):
             "functions with out=... arguments don't support automatic differentiation, but one "
             "of the arguments requires grad; use the functional form or torch.no_grad()"
         )
-    if out._array.shape != result._array.shape:
-        out._array = np.empty(result._array.shape, out._array.dtype)  # PyTorch resizes out
+    if out._array.shape != result._array.shape:  # PyTorch resizes out
+        _leave_family(out)
+        out._array = np.empty(result._array.shape, out._array.dtype)
     result = fit("out=", out, wrap(result._array))
+    check_memory("out=", out._array)
     out._array[...] = result._array
     mark_mutated(out._array)
     return out

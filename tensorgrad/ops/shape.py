@@ -192,7 +192,8 @@ def _ones(n, dtype):
 @op(name="sum_to", public=False, method=False, grad_name="SumBackward1")
 def _sum_to(x, *, shape):
     """Sum ``x`` over the axes that broadcasting added or stretched."""
-    x = asarray(x)
+    if type(x) is not ndarray:
+        x = asarray(x)
     lead = x.ndim - len(shape)
     if lead == 1 and len(shape) == 1 and shape == x.shape[1:]:
         # A bias: a product with ones takes a third to a half of the time of a sum.
@@ -358,6 +359,15 @@ def _reshape(x, *, shape):
 _reshape.vjp(x=lambda g, x_shape: reshape(g, x_shape))
 
 
+def _exactly(array, sizes):
+    """``array.reshape(*sizes)``, or None if that fails, or is not just what was asked for."""
+    try:
+        out = array.reshape(*sizes)
+    except (ValueError, TypeError):
+        return None
+    return out if out.shape == sizes or out.shape == sizes[0] else None
+
+
 def _reshaped(name, array, sizes):
     """``array.reshape(sizes)``, with PyTorch's checks and messages."""
     if sizes and min(sizes) < -1:
@@ -401,7 +411,9 @@ def reshape(input, *sizes, shape=None):
     if type(input) is ndarray and len(sizes) == 1:  # in a vjp
         return input.reshape(sizes[0])
     array = array_of("reshape", input)
-    out = _reshaped("reshape", array, integers("reshape", "shape", sizes, shape))
+    out = _exactly(array, sizes)
+    if out is None:
+        out = _reshaped("reshape", array, integers("reshape", "shape", sizes, shape))
     if not isinstance(input, Tensor):
         return out
     attrs = {"shape": out.shape}
@@ -434,13 +446,14 @@ def view(input, *sizes, size=None, dtype=None):
     if dtype is not None:
         return _bitcast(input, dtypes.to_numpy(dtype))
     array = input._array
-    sizes = integers("view", "size", sizes, size)
-    out = _reshaped("view", array, sizes)
+    out = _exactly(array, sizes)
+    if out is None:
+        out = _reshaped("view", array, integers("view", "size", sizes, size))
     if not _shares(out, array):
         raise ShapeError(
             "view size is not compatible with input tensor's size and stride (at least one "
             f"dimension spans across two contiguous subspaces): shape {list(array.shape)}, "
-            f"strides {[s // array.itemsize for s in array.strides]}, asked for {list(sizes)}. "
+            f"strides {[s // array.itemsize for s in array.strides]}, asked for {list(out.shape)}. "
             "Use .reshape(...) instead."
         )
     return hang(_reshape.op, input, out, {"shape": out.shape})
@@ -863,12 +876,12 @@ def _indexer(name, grad_name):
 
 
 # One op under the names that PyTorch gives the nodes of its many forms.
-SELECT = _indexer("select", "SelectBackward0")
-SLICE = _indexer("slice", "SliceBackward0")
-NEWAXIS = _indexer("newaxis", "UnsqueezeBackward0")
-ALIAS = _indexer("alias", "AliasBackward0")
-_SPLIT = _indexer("split", "SplitBackward0")
-_UNBIND = _indexer("unbind", "UnbindBackward0")
+SELECT = _indexer("select_view", "SelectBackward0")
+SLICE = _indexer("slice_view", "SliceBackward0")
+NEWAXIS = _indexer("newaxis_view", "UnsqueezeBackward0")
+ALIAS = _indexer("alias_view", "AliasBackward0")
+_SPLIT = _indexer("split_view", "SplitBackward0")
+_UNBIND = _indexer("unbind_view", "UnbindBackward0")
 
 
 def at(viewer, x, index):
@@ -1194,9 +1207,31 @@ def _cat_vjp(g, tensors_shapes, *, dim, needs):
 _cat.vjp(_cat_vjp)
 
 
-def _checked_cat(tensors, dim):
+def _alike(arrays):
+    """Whether all have one dtype and number of dimensions, and none is empty."""
+    dtype, ndim = arrays[0].dtype, arrays[0].ndim
+    for a in arrays:
+        if a.dtype is not dtype or a.ndim != ndim or not a.size:
+            return False
+    return True
+
+
+def _record_join(joiner, tensors, arrays, attrs, out):
+    """The result ``out`` of an op on many tensors, recorded if one of them is tracked."""
+    mask, parents, boxed = 0, [], False
+    for i, t in enumerate(tensors):
+        if isinstance(t, Tensor):
+            boxed = True
+            if t._edge is not None:
+                mask |= 1 << i
+                parents.append(edge_of(t))
+    if not mask:
+        return wrap(out) if boxed else out
+    return record(joiner, mask, tuple(parents), (arrays, out), attrs, out)
+
+
+def _checked_cat(tensors, arrays, dim):
     """What :func:`cat` joins: legacy empty 1-d tensors left out; sizes and ``dim`` checked."""
-    arrays = [t._array if isinstance(t, Tensor) else t for t in tensors]
     for i, a in enumerate(arrays):
         if a.ndim == 0:
             raise ShapeError(
@@ -1236,11 +1271,20 @@ def cat(tensors, dim=0, *, axis=None, out=None):
     >>> tensorgrad.cat([tensorgrad.tensor([1, 2]), tensorgrad.tensor([3])])
     tensor([1, 2, 3])
     """
-    tensors = _sequence("cat", tensors)
+    tensors, dim = _sequence("cat", tensors), dim if axis is None else axis
     if not tensors:
         raise ValueError("torch.cat(): expected a non-empty list of Tensors")
-    tensors, dim = _checked_cat(tensors, dim if axis is None else axis)
-    return _written(out, _cat.op.apply(tuple(tensors), {"dim": dim}))
+    arrays = [t._array if isinstance(t, Tensor) else t for t in tensors]
+    if not _alike(arrays):
+        tensors, dim = _checked_cat(tensors, arrays, dim)
+        return _written(out, _cat.op.apply(tuple(tensors), {"dim": dim}))
+    try:
+        joined = np.concatenate(arrays, dim)
+    except (ValueError, TypeError):
+        _checked_cat(tensors, arrays, dim)
+        raise
+    attrs = {"dim": dim % joined.ndim}
+    return _written(out, _record_join(_cat.op, tensors, arrays, attrs, joined))
 
 
 alias(cat, "concat", "concatenate", method=False)
@@ -1303,15 +1347,19 @@ def stack(tensors, dim=0, *, axis=None, out=None):
     tensors = _sequence("stack", tensors)
     if not tensors:
         raise ShapeError("stack expects a non-empty TensorList")
-    shape = tensors[0].shape
-    dim = wrap_dim(dim if axis is None else axis, len(shape) + 1)
-    for i, t in enumerate(tensors):
-        if t.shape != shape:
+    arrays = [t._array if isinstance(t, Tensor) else t for t in tensors]
+    shape = arrays[0].shape
+    attrs = {"dim": wrap_dim(dim if axis is None else axis, len(shape) + 1)}
+    for i, a in enumerate(arrays):
+        if a.shape != shape:
             raise ShapeError(
                 f"stack expects each tensor to be equal size, but got {list(shape)} at entry 0 "
-                f"and {list(t.shape)} at entry {i}"
+                f"and {list(a.shape)} at entry {i}"
             )
-    return _written(out, _stack.op.apply(tuple(tensors), {"dim": dim}))
+    if not _alike(arrays):
+        return _written(out, _stack.op.apply(tuple(tensors), attrs))
+    joined = _stack.op.forward(*arrays, **attrs)
+    return _written(out, _record_join(_stack.op, tensors, arrays, attrs, joined))
 
 
 def _at_least(name, n, grow):
