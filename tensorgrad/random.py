@@ -95,16 +95,14 @@ class Generator:
 
     def seed(self) -> int:
         """Start again from a seed taken from the operating system; returns that seed."""
-        with self.lock:
-            self.manual_seed(int.from_bytes(os.urandom(8), "little"))
-            return self.initial_seed()
+        seed = int.from_bytes(os.urandom(8), "little")
+        self.manual_seed(seed)
+        return seed
 
     def initial_seed(self) -> int:
         """The seed that this generator last started from."""
         with self.lock:
-            if self._seed is None:
-                self.seed()
-            return self._seed
+            return self.seed() if self._seed is None else self._seed
 
     def get_state(self) -> Tensor:
         """The state as a uint8 tensor of 5,056 elements, in PyTorch's layout."""

@@ -703,6 +703,9 @@ SPELLINGS = {
     "normal keywords": lambda m, g: m.empty(3).normal_(mean=1, std=2, generator=g),
     "out": lambda m, g: m.rand(3, out=m.empty(3, dtype=m.float64), generator=g),
     "out of another shape": lambda m, g: m.randn(3, out=m.empty(3, dtype=m.float64), generator=g),
+    "normal out": lambda m, g: m.normal(
+        m.zeros(20), m.ones(20), out=m.empty(20, dtype=m.float64), generator=g
+    ),
     "randperm out": lambda m, g: m.randperm(5, out=m.empty(5, dtype=m.int64), generator=g),
     "bernoulli out": lambda m, g: m.bernoulli(
         m.full((9,), 0.5), out=m.empty(9, dtype=m.int64), generator=g
@@ -741,7 +744,13 @@ REFUSALS = {
     "randint below uint8": lambda m, g: m.randint(-1, 3, (3,), dtype=m.uint8, generator=g),
     "randint half": lambda m, g: m.randint(0, 70000, (3,), dtype=m.float16, generator=g),
     "randint complex": lambda m, g: m.randint(0, 5, (3,), dtype=m.complex64, generator=g),
-    "randint tracked": lambda m, g: m.randint(5, (0,), requires_grad=True, generator=g),
+    "randint tracked": lambda m, g: m.randint(5, (2,), requires_grad=True, generator=g),
+    "rand_like tracked": lambda m, g: m.randint_like(
+        m.tensor([1, 2]), 5, requires_grad=True, generator=g
+    ),
+    "out tracked": lambda m, g: m.rand(3, out=m.ones(3, requires_grad=True), generator=g),
+    "out a list": lambda m, g: m.rand(3, out=[1, 2, 3], generator=g),
+    "multinomial out": lambda m, g: m.multinomial(m.ones(3), 2, out=m.empty(2), generator=g),
     "randperm negative": lambda m, g: m.randperm(-1, generator=g),
     "randperm float": lambda m, g: m.randperm(2.0, generator=g),
     "randperm uint8": lambda m, g: m.randperm(300, dtype=m.uint8, generator=g),
@@ -841,7 +850,7 @@ def test_in_place_under_no_grad_keeps_a_leaf_and_marks_the_write():
         w.uniform_()
     assert w.is_leaf
     assert w.requires_grad
-    with pytest.raises(RuntimeError, match="modified by an in-place operation"):
+    with pytest.raises(RuntimeError, match=r"modified by an in-?place operation"):
         y.backward()
 
 

@@ -61,11 +61,23 @@ def _new(draw, shape, out, dtype, requires_grad, device, default=None):
     """A new tensor of ``draw(shape, NumPy dtype)``, or ``out`` holding it."""
     own = dtypes.to_numpy(default if dtype is None else dtype)
     if out is None:
-        return finish(draw(shape, own), requires_grad, device)
-    held = _tensor("random function", out, "out")._array.dtype
+        result = finish(np.empty(0, own), requires_grad, device)  # refuses before the draw
+        result._array = draw(shape, own)
+        return result
+    held = _held(out)
     if dtype is not None and own != held:
         raise errors.DtypeError(f"dtype {own} does not match dtype of out parameter ({held})")
     return write_out(out, wrap(draw(shape, held)))
+
+
+def _held(out):
+    """The dtype of an ``out`` argument that may be written to."""
+    if _tensor("random function", out, "out")._edge is not None and _graph.is_recording():
+        raise errors.GraphError(
+            "functions with out=... don't support automatic differentiation, but out requires "
+            "grad; use the functional form or torch.no_grad()"
+        )
+    return out._array.dtype
 
 
 def _memory_order(array, draw):
@@ -81,7 +93,9 @@ def _like(name, input, dtype, requires_grad, device, draw):
     """A new tensor in the shape and memory layout of ``input``; draws with (shape, model)."""
     own = None if dtype is None else dtypes.to_numpy(dtype)
     model = np.empty_like(_tensor(name, input)._array, own)
-    return finish(_memory_order(model, lambda shape: draw(shape, model)), requires_grad, device)
+    result = finish(model, requires_grad, device)  # refuses before the draw
+    result._array = _memory_order(model, lambda shape: draw(shape, model))
+    return result
 
 
 def _refill(target, draw):
@@ -218,7 +232,7 @@ def randint(
     >>> import tensorgrad
     >>> _ = tensorgrad.manual_seed(0)
     >>> tensorgrad.randint(3, 10, (4,))
-    tensor([5, 8, 6, 3])
+    tensor([7, 6, 3, 5])
     """
     if size is None and bounds:
         *bounds, size = bounds
@@ -263,7 +277,7 @@ def randperm(
     >>> import tensorgrad
     >>> _ = tensorgrad.manual_seed(0)
     >>> tensorgrad.randperm(5)
-    tensor([4, 1, 2, 0, 3])
+    tensor([4, 0, 1, 3, 2])
     """
     n, generator = _integer("randperm", "n", n), resolve(generator)
     return _new(
@@ -309,7 +323,7 @@ def normal(
         raise errors.ShapeError(
             f"normal: mean {errors.describe(mean)} and std {errors.describe(std)} do not broadcast"
         ) from None
-    own = tensors[0]._array.dtype
+    own = tensors[0]._array.dtype if out is None else _held(out)
     centre = mean._array if isinstance(mean, Tensor) else float(mean)
     if isinstance(std, Tensor):
         if std._array.dtype.kind == "c" or not np.all(std._array >= 0):
@@ -319,8 +333,7 @@ def normal(
     else:
         values = sampling.normal(generator, shape, 0.0, std, own)
     np.add(values, centre, out=values, casting="unsafe")
-    result = _depend(values, mean, std)
-    return result if out is None else write_out(out, result)
+    return _depend(values, mean, std) if out is None else write_out(out, wrap(values))
 
 
 @function(method=True)
@@ -340,8 +353,8 @@ def bernoulli(input, p=None, *, generator=None, out=None):
     array, generator = _tensor("bernoulli", input)._array, resolve(generator)
     odds = array if p is None else p
     if out is not None:
-        dtype = _tensor("bernoulli", out, "out")._array.dtype
-        return write_out(out, wrap(sampling.bernoulli(generator, array.shape, odds, dtype)))
+        drawn = sampling.bernoulli(generator, array.shape, odds, _held(out))
+        return write_out(out, wrap(drawn))
     return _depend(sampling.bernoulli(generator, array.shape, odds, array.dtype), input)
 
 
@@ -366,7 +379,7 @@ def multinomial(input, num_samples, replacement=False, *, generator=None, out=No
     """
     weights, generator = _tensor("multinomial", input)._array, resolve(generator)
     count = _integer("multinomial", "num_samples", num_samples)
-    if out is not None and _tensor("multinomial", out, "out")._array.dtype != np.int64:
+    if out is not None and _held(out) != np.int64:
         raise errors.DtypeError(f"multinomial expects an int64 out, got {out._array.dtype}")
     result = wrap(sampling.multinomial(generator, weights, count, bool(replacement)))
     return result if out is None else write_out(out, result)
