@@ -34,14 +34,17 @@ def total(x, axis=None, keepdims=False):
         return _total_of_others(x, axis, keepdims)
     if axis is None:
         out = _everything(x.ravel("K"), ones)
-        return np.reshape(out, (1,) * x.ndim) if keepdims else out
-    if type(axis) is int and x.ndim == 2:
-        out = _rows(x, ones) if axis else _columns(x, ones)
-    else:
-        out = _over_axes(x, (axis,) if type(axis) is int else axis, ones)
-    if keepdims and out.ndim < x.ndim:
-        axes = (axis,) if type(axis) is int else axis
-        out = out.reshape([1 if i in axes else n for i, n in enumerate(x.shape)])
+        return out.reshape((1,) * x.ndim) if keepdims else out
+    if type(axis) is int:
+        shape = x.shape
+        if len(shape) == 2:
+            out = _rows(x, ones) if axis else _columns(x, ones)
+        else:
+            out = _over_axes(x, (axis,), ones)
+        return out.reshape((*shape[:axis], 1, *shape[axis + 1 :])) if keepdims else out
+    out = _over_axes(x, axis, ones)
+    if keepdims and axis:
+        out = out.reshape([1 if i in axis else n for i, n in enumerate(x.shape)])
     return out
 
 

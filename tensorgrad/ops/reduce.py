@@ -7,6 +7,7 @@ tensor has the one dimension 0 (or -1), of size one. float16 is computed in floa
 
 from __future__ import annotations
 
+import inspect
 import math
 import warnings
 from functools import wraps
@@ -20,7 +21,7 @@ from .._registry import SYNONYMS, op, publish
 from ..kernels.sums import total
 from .comparison import maximum, minimum
 from .elementwise import abs, cast, exp, keep, log, sqrt, where
-from .shape import broadcast_to, flip, reshape, wrap_dim, wrap_dims
+from .shape import broadcast_to, flip, reshape, unsqueeze, wrap_dim, wrap_dims
 
 # --- arguments --------------------------------------------------------------------------
 
@@ -65,6 +66,14 @@ def kept_shape(shape, axis):
     return tuple([1 if i in axes else n for i, n in enumerate(shape)])
 
 
+def dropped_shape(shape, axis):
+    """``shape`` without the reduced axes."""
+    if axis is None:
+        return ()
+    axes = (axis,) if type(axis) is int else axis
+    return tuple([n for i, n in enumerate(shape) if i not in axes])
+
+
 def count(shape, axis):
     """How many elements each result of a reduction is made of."""
     if axis is None:
@@ -76,6 +85,8 @@ def restore(g, shape, dim, keepdim):
     """``g``, shaped like a reduction's result, with its reduced axes back at size one."""
     if keepdim or dim is None:
         return g
+    if type(dim) is int:
+        return unsqueeze(g, dim) if shape else g
     axis = axes_of(dim, len(shape))
     return g if axis is None or axis == () else reshape(g, kept_shape(shape, axis))
 
@@ -148,21 +159,30 @@ def _in_dtype(fn, input, dtype, *args):
     return _converted(fn(_converted(input, dtype), *args), dtype)
 
 
-def reduction(fn):
-    """Publish ``fn`` as function and method; NumPy's argument names and ``out=`` work too."""
+def published(fn=None, *, whole=None, method=True):
+    """Publish ``fn`` as function and method; NumPy's argument names and ``out=`` work too.
+
+    A call with a tensor alone goes to ``whole``, the quick op that reduces all of it.
+    """
+    if fn is None:
+        return lambda fn: published(fn, whole=whole, method=method)
+    own = frozenset(inspect.signature(fn).parameters)
 
     def call(*args, **kwargs):
         if not kwargs:
+            if whole is not None and len(args) == 1 and isinstance(args[0], Tensor):
+                return whole(args[0])
             return fn(*args)
         out = kwargs.pop("out", None)
-        result = fn(*args, **{SYNONYMS.get(k, k): v for k, v in kwargs.items()})
+        named = {k if k in own else SYNONYMS.get(k, k): v for k, v in kwargs.items()}
+        result = fn(*args, **named)
         if out is None:
             return result
         if isinstance(result, tuple):
             return type(result)(*map(write_out, out, result))
         return write_out(out, result)
 
-    publish(call, fn.__name__, fn, method=True)
+    publish(call, fn.__name__, fn, method=method)
     return call
 
 
@@ -199,7 +219,7 @@ def sum_over(x, *, dim=None, keepdim=False):
 sum_over.vjp(x=lambda g, x_shape, *, dim, keepdim: spread(g, x_shape, dim, keepdim))
 
 
-@reduction
+@published(whole=sum_all)
 def sum(input, dim=None, keepdim=False, *, dtype=None):
     """The sum over the dimensions ``dim``: an int, a tuple, or None for all.
 
@@ -225,7 +245,11 @@ def sum(input, dim=None, keepdim=False, *, dtype=None):
 
 
 def _mean(x, axis, keepdim):
-    """The mean of the floating-point array ``x``."""
+    if x.dtype.kind not in "fc":
+        raise errors.DtypeError(
+            "mean(): could not infer output dtype. Input dtype must be either a floating point or "
+            f"complex dtype. Got: {dtypes.of(x.dtype)}; convert with .float() or pass dtype="
+        )
     if x.dtype.char == "e":
         return _mean(x.astype(np.float32), axis, keepdim).astype(np.float16)
     n = count(x.shape, axis)
@@ -255,7 +279,7 @@ mean_over.vjp(
 )
 
 
-@reduction
+@published(whole=mean_all)
 def mean(input, dim=None, keepdim=False, *, dtype=None):
     """The mean over the dimensions ``dim``: an int, a tuple, or None for all.
 
@@ -272,18 +296,13 @@ def mean(input, dim=None, keepdim=False, *, dtype=None):
     """
     if dtype is not None:
         return _in_dtype(mean, input, dtype, dim, keepdim)
-    x = _checked("mean", input, keepdim)
-    if x.dtype.kind not in "fc":
-        raise errors.DtypeError(
-            "mean(): could not infer output dtype. Input dtype must be either a floating point or "
-            f"complex dtype. Got: {dtypes.of(x.dtype)}; convert with .float() or pass dtype="
-        )
+    _checked("mean", input, keepdim)
     if dim is None and not keepdim:
         return mean_all(input)
     return mean_over.op.apply((input,), {"dim": dim, "keepdim": keepdim})
 
 
-@reduction
+@published
 def nansum(input, dim=None, keepdim=False, *, dtype=None):
     """The sum over ``dim`` with nan counted as 0, and given gradient 0.
 
@@ -297,7 +316,7 @@ def nansum(input, dim=None, keepdim=False, *, dtype=None):
     return sum(keep(input, ~np.isnan(x)) if x.dtype.kind == "f" else input, dim, keepdim)
 
 
-@reduction
+@published
 def nanmean(input, dim=None, keepdim=False, *, dtype=None):
     """The mean over ``dim`` of the elements that are not nan; nan where there are none.
 
@@ -339,15 +358,19 @@ def _var_definition(x, *, dim=None, correction=1, keepdim=False):
 def _variance(x, *, dim, correction, keepdim):
     axis = axes_of(dim, x.ndim)
     centred = x - _mean(x, axis, True)
-    centred *= centred.conj() if x.dtype.kind == "c" else centred
+    squares = centred * (centred.conj() if x.dtype.kind == "c" else centred)
+    squares = total(squares.real, axis, keepdim)
+    spare = _spare(x.shape, dim, correction)
+    if spare:
+        return squares / spare
     with np.errstate(divide="ignore", invalid="ignore"):
-        return total(centred.real, axis, keepdim) / np.float64(_spare(x.shape, dim, correction))
+        return squares / 0.0
 
 
 @op(name="var", public=False, method=False, definition=_var_definition)
 def var_over(x, *, dim=None, correction=1, keepdim=False):
     """The variance over ``dim``."""
-    return _variance(x, dim=dim, correction=correction, keepdim=keepdim).astype(x.real.dtype)
+    return _variance(x, dim=dim, correction=correction, keepdim=keepdim)
 
 
 def _var_vjp(g, x, *, dim, correction, keepdim):
@@ -363,8 +386,7 @@ var_over.vjp(x=_var_vjp)
     definition=lambda x, **attrs: sqrt(_var_definition(x, **attrs)))  # fmt: skip
 def std_over(x, *, dim=None, correction=1, keepdim=False):
     """The standard deviation over ``dim``."""
-    out = _variance(x, dim=dim, correction=correction, keepdim=keepdim)
-    return np.sqrt(out).astype(x.real.dtype)
+    return np.sqrt(_variance(x, dim=dim, correction=correction, keepdim=keepdim))
 
 
 def inverse(out):
@@ -411,7 +433,7 @@ def _spread_arguments(name, input, dim, unbiased, keepdim, correction):
     return {"dim": dim, "correction": correction, "keepdim": keepdim}
 
 
-@reduction
+@published
 def var(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     """The variance over ``dim``: mean squared distance from the mean, over ``n - correction``.
 
@@ -431,7 +453,7 @@ def var(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     return var_over.op.apply((input,), attrs)
 
 
-@reduction
+@published
 def std(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     """The standard deviation over ``dim``, the root of :func:`var`, with its arguments.
 
@@ -448,7 +470,7 @@ def std(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     return std_over.op.apply((input,), attrs)
 
 
-@reduction
+@published(method=False)
 def var_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     """The pair (variance, mean) over ``dim``; arguments as :func:`var`.
 
@@ -460,7 +482,7 @@ def var_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     return var_over.op.apply((input,), attrs), mean(input, attrs["dim"], keepdim)
 
 
-@reduction
+@published(method=False)
 def std_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     """The pair (standard deviation, mean) over ``dim``; arguments as :func:`std`.
 
@@ -593,7 +615,7 @@ def _finite(out):
     return where(nothing, 0.0, out) if nothing.any() else out
 
 
-@reduction
+@published
 def cumsum(input, dim, *, dtype=None):
     """The running sum along ``dim``, in the input's shape; integers and bools give int64.
 
@@ -607,7 +629,7 @@ def cumsum(input, dim, *, dtype=None):
     return _along(cumsum_along, input, dim)
 
 
-@reduction
+@published
 def cumprod(input, dim, *, dtype=None):
     """The running product along ``dim``; its gradients are exact where factors are 0.
 
@@ -621,13 +643,13 @@ def cumprod(input, dim, *, dtype=None):
     return _along(cumprod_along, input, dim)
 
 
-@reduction
+@published
 def logcumsumexp(input, dim):
     """``log(cumsum(exp(input), dim))`` without overflow; where all is -inf, the gradient is 0.
 
     >>> import tensorgrad
     >>> tensorgrad.tensor([1000.0, 1000.0]).logcumsumexp(0)
-    tensor([1000.0000, 1000.6931])
+    tensor([1000.0000, 1000.6932])
     """
     _need_floats("logcumsumexp", _checked("logcumsumexp", input))
     return _along(logcumsumexp_along, input, dim)
@@ -657,7 +679,7 @@ def _prod_vjp(g, x, *, dim, keepdim):
     return (restore(g, shape, dim, keepdim) * _others(x, one_axis(dim, len(shape))),)
 
 
-@reduction
+@published
 def prod(input, dim=None, keepdim=False, *, dtype=None):
     """The product along the dimension ``dim``, or of all elements.
 
@@ -739,7 +761,7 @@ def _extremum(run, input, dim, keepdim):
     return run.op.apply((input,), {"dim": dim, "keepdim": keepdim})
 
 
-@reduction
+@published
 def amax(input, dim=None, keepdim=False):
     """The largest element over ``dim``: an int, a tuple, or None for all.
 
@@ -755,7 +777,7 @@ def amax(input, dim=None, keepdim=False):
     return _extremum(amax_over, input, dim, keepdim)
 
 
-@reduction
+@published
 def amin(input, dim=None, keepdim=False):
     """The smallest element over ``dim``: an int, a tuple, or None for all.
 
@@ -771,7 +793,7 @@ def amin(input, dim=None, keepdim=False):
     return _extremum(amin_over, input, dim, keepdim)
 
 
-@reduction
+@published
 def aminmax(input, *, dim=None, keepdim=False):
     """The smallest and the largest element over ``dim``, as a pair with parts min and max.
 
@@ -785,8 +807,11 @@ def aminmax(input, *, dim=None, keepdim=False):
 
 def _grid(index, dim):
     """Index arrays that, with ``index`` along ``dim``, address one element each."""
-    grid = list(np.ogrid[tuple([slice(n) for n in index.shape])])
-    grid[dim] = index
+    grid = []
+    for i, n in enumerate(index.shape):
+        along = [1] * index.ndim
+        along[i] = n
+        grid.append(index if i == dim else np.arange(n).reshape(along))
     return tuple(grid)
 
 
@@ -796,7 +821,7 @@ def pick(x, *, index, dim, keepdim=True):
     if x.ndim == 0:
         return x.copy()
     out = x[_grid(index, dim)]
-    return out if keepdim else out.reshape(out.shape[:dim] + out.shape[dim + 1 :])
+    return out if keepdim else out.reshape(dropped_shape(out.shape, one_axis(dim, x.ndim)))
 
 
 @op(public=False, method=False)
@@ -827,7 +852,7 @@ def _named(kind, input, index, axis, keepdim=True):
     attrs = {"index": index, "dim": axis, "keepdim": keepdim}
     values = pick.op.apply((input,), attrs)
     if not keepdim and index.ndim:
-        index = index.reshape(index.shape[:axis] + index.shape[axis + 1 :])
+        index = index.reshape(dropped_shape(index.shape, axis))
     return kind(values, wrap(asarray(index)))
 
 
@@ -858,7 +883,7 @@ def _extreme(input, dim, keepdim, other, all_of, pairwise, kind, find):
     return all_of(input)
 
 
-@reduction
+@published
 def max(input, dim=None, keepdim=False, *, other=None):
     """The largest element: of all, along a dimension, or of two tensors.
 
@@ -879,10 +904,10 @@ def max(input, dim=None, keepdim=False, *, other=None):
     values=tensor([5., 3.]),
     indices=tensor([1, 0]))
     """
-    return _extreme(input, dim, keepdim, other, max_all, maximum, return_types.max, np.argmax)
+    return _extreme(input, dim, keepdim, other, max_all, maximum, return_types.max, ndarray.argmax)
 
 
-@reduction
+@published
 def min(input, dim=None, keepdim=False, *, other=None):
     """The smallest element: of all, along a dimension, or of two tensors; see :func:`max`.
 
@@ -892,7 +917,7 @@ def min(input, dim=None, keepdim=False, *, other=None):
     values=tensor([1., 2.]),
     indices=tensor([0, 1]))
     """
-    return _extreme(input, dim, keepdim, other, min_all, minimum, return_types.min, np.argmin)
+    return _extreme(input, dim, keepdim, other, min_all, minimum, return_types.min, ndarray.argmin)
 
 
 def _position(name, find, input, dim, keepdim):
@@ -906,7 +931,7 @@ def _position(name, find, input, dim, keepdim):
     return wrap(asarray(find(x, axis, keepdims=keepdim)))
 
 
-@reduction
+@published
 def argmax(input, dim=None, keepdim=False):
     """Where the largest element is along ``dim``, or in the flattened input; int64.
 
@@ -920,10 +945,10 @@ def argmax(input, dim=None, keepdim=False):
     >>> tensorgrad.tensor([[1.0, 5.0], [3.0, 2.0]]).argmax(1)
     tensor([1, 0])
     """
-    return _position("argmax", np.argmax, input, dim, keepdim)
+    return _position("argmax", ndarray.argmax, input, dim, keepdim)
 
 
-@reduction
+@published
 def argmin(input, dim=None, keepdim=False):
     """Where the smallest element is along ``dim``, or in the flattened input; see :func:`argmax`.
 
@@ -931,7 +956,7 @@ def argmin(input, dim=None, keepdim=False):
     >>> tensorgrad.tensor([[1.0, 5.0], [3.0, 2.0]]).argmin()
     tensor(0)
     """
-    return _position("argmin", np.argmin, input, dim, keepdim)
+    return _position("argmin", ndarray.argmin, input, dim, keepdim)
 
 
 def _running_extreme(kind, ufunc, input, dim):
@@ -947,7 +972,7 @@ def _running_extreme(kind, ufunc, input, dim):
     return _named(kind, input, np.maximum.accumulate(np.where(new, steps, 0), axis), axis)
 
 
-@reduction
+@published
 def cummax(input, dim):
     """The largest element so far along ``dim``, and where it is: the last of equal ones.
 
@@ -960,7 +985,7 @@ def cummax(input, dim):
     return _running_extreme(return_types.cummax, np.maximum, input, dim)
 
 
-@reduction
+@published
 def cummin(input, dim):
     """The smallest element so far along ``dim``, and where it is: the last of equal ones.
 
@@ -1017,7 +1042,7 @@ def _middle(kind, input, dim, keepdim, skip):
     return _named(kind, input, _median_index(x, axis, skip), axis, keepdim)
 
 
-@reduction
+@published
 def median(input, dim=None, keepdim=False):
     """The median: of all elements, or along ``dim`` with the position where it is.
 
@@ -1036,7 +1061,7 @@ def median(input, dim=None, keepdim=False):
     return _middle(return_types.median, input, dim, keepdim, False)
 
 
-@reduction
+@published
 def nanmedian(input, dim=None, keepdim=False):
     """The median of what is not nan; otherwise as :func:`median`.
 
@@ -1047,7 +1072,7 @@ def nanmedian(input, dim=None, keepdim=False):
     return _middle(return_types.nanmedian, input, dim, keepdim, True)
 
 
-@reduction
+@published
 def mode(input, dim=-1, keepdim=False):
     """The most frequent element along ``dim``, and where it is last.
 
@@ -1084,7 +1109,7 @@ def _logic(name, ufunc, input, dim, keepdim):
     return wrap(asarray(out, np.uint8 if x.dtype.char == "B" else bool))
 
 
-@reduction
+@published
 def any(input, dim=None, keepdim=False):
     """Whether some element over ``dim`` (an int, a tuple, None for all) is true.
 
@@ -1097,7 +1122,7 @@ def any(input, dim=None, keepdim=False):
     return _logic("any", np.logical_or, input, dim, keepdim)
 
 
-@reduction
+@published
 def all(input, dim=None, keepdim=False):
     """Whether every element over ``dim`` (an int, a tuple, None for all) is true.
 
@@ -1110,7 +1135,7 @@ def all(input, dim=None, keepdim=False):
     return _logic("all", np.logical_and, input, dim, keepdim)
 
 
-@reduction
+@published
 def count_nonzero(input, dim=None):
     """The number of elements over ``dim`` that are not 0; int64.
 
@@ -1179,8 +1204,8 @@ def _norm_vjp(g, x, out, *, p, dim, keepdim):
     return (g * inverse(kept) ** (p - 1.0) * (sign * (abs(x) + (array == 0)) ** (p - 1.0)),)
 
 
-@reduction
-def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
+@published
+def norm(input, p="fro", dim=None, keepdim=False, *, dtype=None):
     """The p-norm ``sum(|x|**p) ** (1/p)`` over ``dim``: an int, a tuple, or None for all.
 
     ``p`` may be any number; ``"fro"`` and None are 2, inf and -inf the largest and the smallest
@@ -1217,7 +1242,7 @@ def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
     return norm_over.op.apply((input,), {"p": p, "dim": dim, "keepdim": keepdim})
 
 
-@reduction
+@published
 def dist(input, other, p=2):
     """The p-norm of ``input - other``; see :func:`norm`.
 
@@ -1240,16 +1265,18 @@ def _logsumexp_definition(x, *, dim, keepdim=False):
     return log(sum(exp(x), dim, keepdim))
 
 
-@op(name="logsumexp", public=False, method=False, types="float", definition=_logsumexp_definition)
+@op(name="logsumexp", public=False, method=False, definition=_logsumexp_definition)
 @in_single
 def logsumexp_over(x, *, dim, keepdim=False):
     """``log(sum(exp(x)))`` over ``dim``."""
     axis = axes_of(dim, x.ndim)
     top = _shift(x, axis)
-    top = np.where(np.isfinite(top), top, x.dtype.type(0))
-    with np.errstate(divide="ignore", over="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore"):
         out = np.log(total(np.exp(x - top), axis, True)) + top
-    return out if keepdim else np.reshape(out, np.maximum.reduce(top, axis).shape)
+        check = total(out)
+    if check != check:  # inf - inf: the result is the infinity itself
+        out = np.where(np.isinf(top), top, out)
+    return out if keepdim else out.reshape(dropped_shape(x.shape, axis))
 
 
 logsumexp_over.vjp(
@@ -1260,7 +1287,7 @@ logsumexp_over.vjp(
 )
 
 
-@reduction
+@published
 def logsumexp(input, dim, keepdim=False):
     """``log(sum(exp(input)))`` over ``dim`` (an int or a tuple) without overflow.
 
@@ -1269,11 +1296,13 @@ def logsumexp(input, dim, keepdim=False):
 
     >>> import tensorgrad
     >>> tensorgrad.tensor([1000.0, 1000.0]).logsumexp(0)
-    tensor(1000.6931)
+    tensor(1000.6932)
     """
-    _checked("logsumexp", input, keepdim)
+    x = _checked("logsumexp", input, keepdim)
     if dim is None:
         raise TypeError("logsumexp(): argument 'dim' must be an int or a tuple of ints, not None")
+    if x.dtype.kind in "biu":
+        input = cast(input, dtype=dtypes.default_float())
     return logsumexp_over.op.apply((input,), {"dim": dim, "keepdim": keepdim})
 
 
@@ -1326,7 +1355,7 @@ def _exponentials(run, input, dim, dtype):
     return _along(run, input, dim)
 
 
-@reduction
+@published
 def softmax(input, dim, dtype=None):
     """``exp(x) / sum(exp(x))`` along ``dim``, without overflow.
 
@@ -1343,7 +1372,7 @@ def softmax(input, dim, dtype=None):
     return _exponentials(softmax_along, input, dim, dtype)
 
 
-@reduction
+@published
 def log_softmax(input, dim, dtype=None):
     """``x - log(sum(exp(x)))`` along ``dim``, without overflow; see :func:`softmax`.
 
