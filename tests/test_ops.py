@@ -337,9 +337,52 @@ def normalised(d):
     return [x, d.floats(c), d.floats(c)], {"eps": 0.1}
 
 
+def product(d):
+    x = d.x(min_side=1)
+    dim = d.choice(None, d.axis(x)) if x.ndim else None
+    return [x], {"dim": dim, "keepdim": d.choice(False, True)}
+
+
+def vectors(d):
+    n = d.integer(0, 4)
+    return [d.floats((n,)), d.floats((n,))], {}
+
+
+MATMUL = [
+    ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 3), (3, 4)), ((2, 2, 3), (3, 1)),
+    ((2, 3), (2, 3, 2)), ((3,), (2, 3, 2)), ((2, 2, 3), (3,)), ((2, 1, 3), (2, 3, 2)),
+    ((2, 1, 2, 3), (3, 3, 1)), ((0, 3), (3, 2)), ((2, 0), (0, 2)), ((2, 2, 0), (0, 1)),
+]  # fmt: skip
+
+
+def matmul(d):
+    return [d.floats(shape) for shape in d.choice(*MATMUL)], {}
+
+
+def linear(d):
+    lead = d.shape(max_dims=2)
+    k, n = d.integer(0, 3), d.integer(1, 3)
+    weight = d.choice((n, k), (k,))
+    bias = d.choice(None, d.floats(weight[:-1]))
+    return [d.floats((*lead, k)), d.floats(weight), bias], {}
+
+
+CONTRACTIONS = [
+    ("ij", "jk", "ik"), ("ij", "jk", "ki"), ("bij", "bjk", "bik"), ("bij", "kb", "jkbi"),
+    ("i", "j", "ij"), ("ij", "ij", ""), ("ij", "ji", "i"), ("aij", "ij", "a"), ("", "i", "i"),
+]  # fmt: skip
+
+
+def contract(d):
+    xs, ys, out = d.choice(*CONTRACTIONS)
+    size = {label: d.integer(0, 3) for label in "abijk"}
+    x, y = (d.floats(tuple(size[label] for label in term)) for term in (xs, ys))
+    return [x, y], {"xs": xs, "ys": ys, "out": out}
+
+
 # Ops whose arguments cannot be guessed: a function from Draw to (inputs, attributes).
 CASES = {
-    "amax": reduction, "amin": reduction, "prod": reduction, "sum": reduction, "mean": reduction,
+    "amax": reduction, "amin": reduction, "prod": product, "sum": reduction, "mean": reduction,
     "logsumexp": lambda d: ([x := d.x(min_dims=1, min_side=1)],
                             {"dim": (d.axis(x),), "keepdim": d.choice(False, True)}),
     "var": spread, "std": spread, "norm": norm,
@@ -362,6 +405,7 @@ CASES = {
     "clamp": clamp, "clamp_min": bounded, "clamp_max": bounded, "fill": filled,
     "masked_fill": masked_fill, "keep": kept, "copy": copied, "pow_of_number": number_first,
     "pow_by_number": number_second, "softmax_cross_entropy": classes,
+    "matmul": matmul, "dot": vectors, "linear": linear, "contract": contract,
     "subtract_one_hot": one_hot, "squared_error": squared, "batch_norm": normalised,
 }  # fmt: skip
 

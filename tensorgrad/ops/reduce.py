@@ -20,7 +20,7 @@ from .._inplace import write_out
 from .._registry import SYNONYMS, op, publish
 from ..kernels.sums import total
 from .comparison import maximum, minimum
-from .elementwise import abs, cast, exp, keep, log, sqrt, where
+from .elementwise import abs, cast, exp, keep, log, sign, sqrt, where
 from .shape import broadcast_to, flip, reshape, unsqueeze, wrap_dim, wrap_dims
 
 # --- arguments --------------------------------------------------------------------------
@@ -1174,6 +1174,8 @@ def _norm(x, *, p, dim, keepdim):
 def _norm_definition(x, *, p=2.0, dim=None, keepdim=False):
     if p == 0:
         return sum(x * 0.0 + wrap(asarray(raw(x) != 0, raw(x).dtype)), dim, keepdim)
+    if p == 1:
+        return sum(abs(x), dim, keepdim)
     if p in (math.inf, -math.inf):
         return (amax if p > 0 else amin)(abs(x), dim, keepdim)
     return sum(abs(x) ** p, dim, keepdim) ** (1.0 / p)
@@ -1193,15 +1195,14 @@ def _norm_vjp(g, x, out, *, p, dim, keepdim):
     if p == 2:
         return (x * (g * inverse(kept)),)
     array = raw(x)
-    sign = np.sign(array)
     if p == 0:
         return (g * np.zeros_like(array),)
     if p == 1:
-        return (g * sign,)
+        return (g * sign(x),)
     if p in (math.inf, -math.inf):
-        return (g * (sign * _ties(np.abs(array), raw(kept), dim, True)),)
+        return (g * (sign(x) * _ties(np.abs(array), raw(kept), dim, True)),)
     # |x|**(p-1) is taken of 1 where x is 0: the sign makes it 0 there, with all its derivatives.
-    return (g * inverse(kept) ** (p - 1.0) * (sign * (abs(x) + (array == 0)) ** (p - 1.0)),)
+    return (g * inverse(kept) ** (p - 1.0) * (sign(x) * (abs(x) + (array == 0)) ** (p - 1.0)),)
 
 
 @published
