@@ -525,6 +525,8 @@ def backward_from(roots, retain, create_graph, inputs=None) -> None:
     if inputs is None:
         walk(roots, retain, create_graph)
         return
+    if isinstance(inputs, dict):
+        inputs = inputs.values()
     inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     if not inputs:
         raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
@@ -657,9 +659,21 @@ def walk(roots: dict, retain: bool, create_graph: bool, found: dict | None = Non
                         summed.add(parent)
             if plan.frees and not retain:
                 node.saved = saved = None  # the edges stay: a second walk gets here and says so
+    except GraphError:
+        raise
+    except Exception as error:
+        _add_place(error, node)
+        raise
     finally:
         set_recording(before)
     return found
+
+
+def _add_place(error, edge) -> None:
+    """Note on an error from a vjp, a custom backward or a hook where the walk was."""
+    if edge._seq and hasattr(error, "add_note"):  # Python 3.11
+        made = f", recorded at {edge.trace}" if edge.trace else ""
+        error.add_note(f"in the backward pass, at {edge.name()} of shape {edge._shape}{made}")
 
 
 def accumulate(leaf: Tensor, g, create_graph: bool) -> None:

@@ -15,10 +15,9 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from .. import _graph, errors
+from .. import _graph, _registry, errors
 from .._graph import Node, Tensor, edge_of, mark_mutated, owner_of, set_recording, wrap
 from .._inplace import check_writable, rebase
-from .._registry import cast
 
 __all__ = ["Function", "FunctionCtx", "once_differentiable"]
 
@@ -247,8 +246,10 @@ def _hand_out(cls, ctx, args, parents, outputs):
     for i, t in enumerate(outputs):
         if node is not None and i in carrying:
             t = _on_node(node, i, t, args)
-        elif isinstance(t, Tensor) and _among(t, args) and not _among(t, ctx.dirty_tensors):
-            t = wrap(t._array)  # an input that was returned as it came, cut from its graph
+        elif isinstance(t, Tensor) and _among(t, args):
+            # An input is handed out cut from its graph; itself only if that says nothing new.
+            if t.requires_grad or not _among(t, ctx.dirty_tensors):
+                t = wrap(t._array)
         results.append(t)
     return tuple(results)
 
@@ -495,7 +496,7 @@ class _Call:
                 f"{list(got)} but expected shape compatible with {list(shape)}"
             )
         if r._array.dtype != dtype:
-            r = cast(r, dtype=dtype)
+            r = _registry.cast(r, dtype=dtype)
         # A view, so that the walk copies what becomes the grad of a leaf: backward may have
         # returned a saved tensor, or kept its result.
         return r if _graph.is_recording() else r._array.view()

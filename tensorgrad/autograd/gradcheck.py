@@ -24,9 +24,10 @@ def gradcheck(
 ):  # fmt: skip
     """Compare the gradients that backward gives with central differences.
 
-    Every entry ``d output[j] / d input[i]`` is checked, for each floating-point output and each
-    input that requires grad: ``|backward - measured| <= atol + rtol * |measured|``. Each
-    output is walked by itself, twice, with no gradient for the other outputs.
+    Every entry ``d output[j] / d input[i]`` is checked, for each output and each input that
+    requires grad: ``|backward - measured| <= atol + rtol * |measured|``. Each output is walked
+    by itself, twice, with no gradient for the other outputs. A function none of whose outputs
+    requires grad must be constant.
 
     Args:
         func: takes the inputs, returns a tensor or a tuple of tensors.
@@ -159,19 +160,18 @@ def _random_like(t, rng, strided):
 def _check(func, inputs, eps, atol, rtol, nondet_tol, batched, fast) -> None:
     _check_inputs(inputs)
     outputs = _outputs(func(*inputs))
-    floats = [k for k, o in enumerate(outputs) if o._array.dtype.kind == "f"]
+    tracked = [k for k, o in enumerate(outputs) if o.requires_grad]
     for i in (i for i, x in enumerate(inputs) if _tracked(x)):
-        for k in floats:
-            if fast and _projections_agree(func, inputs, i, k, eps, atol, rtol, nondet_tol):
-                continue
-            measured = _measured(func, inputs, i, k, eps)
-            if not outputs[k].requires_grad:
-                _check_zero(measured, i, k, atol)
-                continue
-            computed = _computed(outputs, inputs, i, k, nondet_tol)
-            _compare(computed, measured, outputs[k], inputs[i], i, k, atol, rtol)
+        for k in () if tracked else range(len(outputs)):
+            _check_zero(_measured(func, inputs, i, k, eps), i, k, atol)
+        for k in tracked:
+            if not fast or not _projections_agree(func, inputs, i, k, eps, atol, rtol, nondet_tol):
+                measured = _measured(func, inputs, i, k, eps)
+                computed = _computed(outputs, inputs, i, k, nondet_tol)
+                _compare(computed, measured, outputs[k], inputs[i], i, k, atol, rtol)
             if batched:
-                _check_batched(outputs, inputs, i, k, computed)
+                _check_batched(outputs, inputs, i, k)
+            _check_proportional(_walk(outputs, inputs, i, k, wrap(_zeros(outputs[k]))), i, k)
 
 
 def _check_inputs(inputs) -> None:
@@ -206,6 +206,10 @@ def _value(func, inputs, k):
     return np.array(_outputs(func(*inputs))[k]._array, dtype=np.float64)
 
 
+def _zeros(t):
+    return np.zeros(t._array.shape, t._array.dtype)
+
+
 def _measured(func, inputs, i, k, eps):
     """The Jacobian by central differences, of shape (input elements, output elements).
 
@@ -218,13 +222,13 @@ def _measured(func, inputs, i, k, eps):
         was = x[at].copy()
         try:
             x[at] = was + eps
-            above, up = x[at].copy(), _value(func, inputs, k)
+            above, up = float(x[at]), _value(func, inputs, k)
             x[at] = was - eps
-            below, down = x[at].copy(), _value(func, inputs, k)
+            below, down = float(x[at]), _value(func, inputs, k)
         finally:
             x[at] = was
-        rows.append((up - down).ravel() / (float(above) - float(below)))
-    return np.array(rows).reshape(x.size, -1)
+        rows.append((up - down).ravel() / (above - below))  # the steps that rounding left
+    return np.array(rows)
 
 
 def _walk(outputs, inputs, i, k, g):
@@ -239,14 +243,14 @@ def _walk(outputs, inputs, i, k, g):
 
 def _computed(outputs, inputs, i, k, nondet_tol):
     """The Jacobian by backward, of shape (input elements, output elements)."""
-    g = np.zeros(outputs[k]._array.shape, outputs[k]._array.dtype)
+    g = _zeros(outputs[k])
     columns = []
     for at in np.ndindex(g.shape):
         g[at] = 1.0
         columns.append(_walk(outputs, inputs, i, k, wrap(g)))
         _check_reentrant(columns[-1], _walk(outputs, inputs, i, k, wrap(g)), i, k, nondet_tol)
         g[at] = 0.0
-    return np.array(columns).reshape(g.size, -1).T
+    return np.array(columns).reshape(g.size, inputs[i]._array.size).T
 
 
 def _check_reentrant(first, second, i, k, nondet_tol) -> None:
@@ -257,6 +261,14 @@ def _check_reentrant(first, second, i, k, nondet_tol) -> None:
             f"multiple times gives different values: for output {k} with respect to input {i} two "
             f"walks lie {apart:.3g} apart, and the tolerance for nondeterminism is {nondet_tol}; "
             "pass nondet_tol= if that is expected"
+        )
+
+
+def _check_proportional(gradient, i, k) -> None:
+    if np.any(gradient != 0):
+        raise GradcheckError(
+            f"backward not multiplied by grad_output: with a gradient of zeros for output {k}, "
+            f"that of input {i} is up to {np.abs(gradient).max():.3g}"
         )
 
 
@@ -292,16 +304,15 @@ def _subscript(index) -> str:
     return ", ".join(map(str, index)) or "()"
 
 
-def _check_batched(outputs, inputs, i, k, computed) -> None:
+def _check_batched(outputs, inputs, i, k) -> None:
     from . import grad
 
-    shape = outputs[k]._array.shape
+    computed = _computed(outputs, inputs, i, k, np.inf)
     size = outputs[k]._array.size
-    g = np.eye(size, dtype=outputs[k]._array.dtype).reshape(size, *shape)
+    g = np.eye(size, dtype=outputs[k]._array.dtype).reshape(size, *outputs[k]._array.shape)
     (rows,) = grad(
-        outputs[k], inputs[i], wrap(g), retain_graph=True, is_grads_batched=True,
-        allow_unused=True, materialize_grads=False,
-    )  # fmt: skip
+        outputs[k], inputs[i], wrap(g), retain_graph=True, is_grads_batched=True, allow_unused=True
+    )
     batched = np.zeros_like(computed) if rows is None else rows._array.reshape(size, -1).T
     if not np.allclose(batched, computed, rtol=1e-9, atol=1e-12):
         raise GradcheckError(
@@ -330,8 +341,6 @@ def _projections_agree(func, inputs, i, k, eps, atol, rtol, nondet_tol) -> bool:
     finally:
         x[...] = was
     measured = ((up - down) / (2 * eps) * v).sum()
-    if not outputs[k].requires_grad:
-        return bool(abs(measured) <= atol)
     g = wrap(np.asarray(v.astype(outputs[k]._array.dtype)))
     first = _walk(outputs, inputs, i, k, g)
     _check_reentrant(first, _walk(outputs, inputs, i, k, g), i, k, nondet_tol)
