@@ -335,6 +335,19 @@ def test_updates_are_in_place_and_are_counted_as_writes():
         np.testing.assert_array_equal(view.numpy(), np.zeros(len(array)))
 
 
+@pytest.mark.parametrize("n", [3, 30])
+def test_a_step_between_forward_and_backward_is_noticed(n):
+    """Backward must not compute with parameters, or state, that have changed since."""
+    p, x = with_grad(np.ones(n)), leaf(np.ones(n))
+    sgd = SGD([p], lr=0.1, momentum=0.9)
+    sgd.step()
+    for used in (p, sgd.state[p]["momentum_buffer"]):
+        loss = (used * x).sum()
+        sgd.step()
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            loss.backward()
+
+
 def test_gradients_are_not_written_to():
     for options in ({"maximize": True}, {"weight_decay": 0.1}, {"momentum": 0.9}):
         params = [with_grad(np.arange(n, dtype=float)) for n in (3, 30)]
