@@ -524,10 +524,10 @@ def once_differentiable(backward):
     ...     @torch.autograd.function.once_differentiable
     ...     def backward(ctx, grad):
     ...         return torch.from_numpy(grad.numpy() * 2)
-    >>> x = torch.tensor(3.0, requires_grad=True)
-    >>> Twice.apply(x).backward()
+    >>> x = torch.tensor([3.0, 4.0], requires_grad=True)
+    >>> Twice.apply(x).sum().backward()
     >>> x.grad
-    tensor(2.)
+    tensor([2., 2.])
     """
 
     @functools.wraps(backward)
