@@ -11,13 +11,15 @@ tensor([ 2., -4.])
 import math as _math
 import warnings as _warnings
 
-from . import creation, dtypes, ops
+from . import autograd, creation, dtypes, ops
 from ._device import device
 from ._graph import Tensor
 from ._registry import FUNCTIONS as _FUNCTIONS
 from ._tensor import Size
 from ._tensor import bind as _bind
 from ._version import __version__
+from .autograd import enable_grad, inference_mode, no_grad, set_grad_enabled
+from .autograd.grad_mode import is_grad_enabled, is_inference_mode_enabled
 from .dtypes import (
     dtype,
     finfo,
@@ -25,9 +27,11 @@ from .dtypes import (
     iinfo,
     set_default_dtype,
 )
+from .printing import get_printoptions, set_printoptions
 from .random import (
     Generator,
     default_generator,
+    fork_rng,
     get_rng_state,
     initial_seed,
     manual_seed,

@@ -14,6 +14,7 @@ from . import _device, _graph, creation, dtypes
 from ._graph import LEAF, Tensor, ndarray, wrap
 from ._inplace import apply_inplace, set_data
 from ._registry import FUNCTIONS, METHODS, OPS, UFUNCS, binary, cast, function, reflected
+from .autograd import hooks
 
 
 class Size(tuple):
@@ -59,6 +60,8 @@ Tensor.is_cuda = property(lambda self: False, doc="Always False.")
 Tensor.is_sparse = property(lambda self: False, doc="Always False.")
 Tensor.layout = property(lambda self: "torch.strided", doc="Always strided.")
 Tensor.names = property(lambda self: (None,) * self._array.ndim, doc="Dimensions have no names.")
+Tensor.real = property(lambda self: FUNCTIONS["real"](self), doc="The real part, a view.")
+Tensor.imag = property(lambda self: FUNCTIONS["imag"](self), doc="The imaginary part, a view.")
 Tensor._version = property(
     lambda self: _graph.version_of(self._array), doc="How often the memory was written in place."
 )
@@ -192,6 +195,11 @@ def requires_grad_(self, requires_grad=True):
     """Set ``requires_grad`` and return the tensor."""
     self.requires_grad = requires_grad
     return self
+
+
+for _name in ("register_hook", "register_post_accumulate_grad_hook", "retain_grad"):
+    setattr(Tensor, _name, getattr(hooks, _name))
+Tensor.retains_grad = property(hooks.retains_grad, doc="Whether ``grad`` is kept here.")
 
 
 # --- conversions out --------------------------------------------------------------------
@@ -449,7 +457,7 @@ def __deepcopy__(self, memo):
     new._array, new._edge, new._grad = self._array.copy(), self._edge, None
     if self._grad is not None:
         new._grad = wrap(self._grad._array.copy())
-    private = ("_base", "_chain", "_views", "_hooks")
+    private = ("_base", "_chain", "_views", "_locked", "_hooks")
     new.__dict__.update(
         {k: copy.deepcopy(v, memo) for k, v in self.__dict__.items() if k not in private}
     )
@@ -609,7 +617,6 @@ def bind():
         if op.inplace:
             setattr(Tensor, name + "_", _in_place(op))
     for symbol, name in _OPERATORS.items():
-        if name not in OPS: continue
         op = OPS[name]
         forward = binary(op, NotImplemented)
         setattr(Tensor, f"__{symbol}__", forward)
@@ -618,14 +625,11 @@ def bind():
         if op.inplace:
             setattr(Tensor, f"__i{symbol}__", _in_place(op))
     for name in _COMPARISONS:
-        if name not in OPS: continue
         setattr(Tensor, f"__{name}__", binary(OPS[name], NotImplemented))
     for symbol, name in _UNARY.items():
-        if name not in FUNCTIONS: continue
         setattr(Tensor, f"__{symbol}__", FUNCTIONS[name])
     for name, fn in METHODS.items():  # last: what is declared wins over what is derived
         setattr(Tensor, name, fn)
-    if "__getitem__" in METHODS: Tensor.__getitem__, Tensor.__setitem__ = METHODS["__getitem__"], METHODS["__setitem__"]
 
 
 Tensor.__init__ = creation.construct

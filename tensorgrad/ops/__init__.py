@@ -1,3 +1,13 @@
 """Every operation, in files by family. An op file imports only the files listed before it."""
 
-from . import activation, comparison, elementwise, index, linalg, random, reduce, shape, special
+# isort: off
+from . import shape
+from . import elementwise
+from . import comparison
+from . import special
+from . import activation
+from . import reduce
+from . import index
+from . import linalg
+from . import fused
+from . import random

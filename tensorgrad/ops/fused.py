@@ -11,8 +11,8 @@ import numpy as np
 
 from .. import errors
 from .._registry import FUNCTIONS, op
-from .elementwise import div, exp, log, mul, sub, where  # noqa: F401
-from .reduce import mean, softmax, sum  # noqa: A004
+from .elementwise import log
+from .reduce import mean, softmax, sum
 
 
 # --- losses -----------------------------------------------------------------------------
