@@ -31,7 +31,7 @@ from tensorgrad._graph import (
 from .optimizer import Optimizer
 
 # Copying a parameter in and out costs as much as the calls that updating it alone adds at
-# 12,000 float32 elements for plain SGD, at 25,000 for Adam.
+# 12,000 float32 elements for plain SGD, at 30,000 for Adam.
 SMALL = 8192
 # What a pass over more elements than the caches hold is cut into. At 2 million float32
 # elements, blocks take 0.85 of the time; at 110 thousand, smaller blocks only cost calls.

@@ -265,6 +265,34 @@ def test_bad_arguments_raise_what_pytorch_raises(torch, case):
     assert got.type is want.type
 
 
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW"])
+def test_training_from_a_seed_follows_pytorch(torch, name):
+    """Split, shuffle, forward, backward, step: the losses of ten epochs, batch by batch."""
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((30, 4)), rng.standard_normal((4, 3)) / 4
+    y = np.tanh(x @ rng.standard_normal((4, 3)))
+    losses = []
+    for lib in (tensorgrad, torch):
+        lib.manual_seed(3)
+        data, optim_ = lib.utils.data, lib.optim
+        weight = lib.tensor(w, requires_grad=True)
+        bias = lib.zeros(3, dtype=lib.float64, requires_grad=True)
+        pairs = data.TensorDataset(lib.from_numpy(x), lib.from_numpy(y))
+        train, _ = data.random_split(pairs, [25, 5])
+        optimizer = getattr(optim_, name)([weight, bias], lr=0.05, weight_decay=0.01)
+        seen = []
+        for _ in range(10):
+            for inputs, targets in data.DataLoader(train, batch_size=8, shuffle=True):
+                optimizer.zero_grad()
+                loss = ((lib.tanh(inputs @ weight + bias) - targets) ** 2).mean()
+                loss.backward()
+                optimizer.step()
+                seen.append(loss.item())
+        losses.append(seen)
+    assert_close(np.array(losses[0]), np.array(losses[1]))
+    assert losses[0][-1] < losses[0][0] / 2
+
+
 # --- against the formulas ---------------------------------------------------------------
 
 

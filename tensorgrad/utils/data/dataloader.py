@@ -243,7 +243,7 @@ def _rows_at(dataset, indices):
     """The batch of a TensorDataset, or a subset of one, by one indexing per tensor.
 
     None for other datasets, and for indices that are not plain integers. On 64 rows of 784
-    floats, a twentieth of the time of taking and stacking the samples.
+    floats, a seventh of the time of taking and stacking the samples.
     """
     while type(dataset) is Subset:
         indices = [dataset.indices[i] for i in indices]
