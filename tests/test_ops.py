@@ -380,6 +380,84 @@ def contract(d):
     return [x, y], {"xs": xs, "ys": ys, "out": out}
 
 
+ADVANCED = [
+    (np.array([2, 0, 2]),), (slice(None), np.array([[1, 1], [-1, 0]])), (np.array([], np.intp),),
+    (np.array([0, 3, 0]), np.array([1, 2, 1])), (np.array([0, 3]), slice(None), np.array([1, 1])),
+    (np.arange(24).reshape(4, 3, 2) % 3 == 0,), (slice(None), np.array([True, False, True])),
+]  # fmt: skip
+
+
+def advanced_index(d):
+    return [d.floats((4, 3, 2))], {"index": d.choice(*ADVANCED)}
+
+
+def put_add(d):
+    (x,), attrs = advanced_index(d)
+    return [d.floats(x[attrs["index"]].shape)], {"shape": x.shape, **attrs}
+
+
+def index_put(d):
+    (x,), attrs = advanced_index(d)
+    shape = x[attrs["index"]].shape
+    value = d.floats(d.choice(shape, shape[1:], ()))
+    return [x, value], {"accumulate": d.choice(False, True), **attrs}
+
+
+def gathered(d):
+    x = d.x(min_dims=1, min_side=1)
+    dim = d.axis(x)
+    shape = [d.integer(0, n) for n in x.shape]
+    shape[dim] = d.integer(0, 4)
+    return x, d.rng.integers(0, x.shape[dim], shape), dim
+
+
+def gather(d):
+    x, index, dim = gathered(d)
+    return [x, index], {"dim": dim}
+
+
+def gather_add(d):
+    x, index, dim = gathered(d)
+    return [d.floats(index.shape), index], {"shape": x.shape, "dim": dim}
+
+
+def scatter(d):
+    x, index, dim = gathered(d)
+    larger = tuple(n + d.integer(0, 1) for n in index.shape)
+    return [x, index, d.floats(larger)], {"dim": dim}
+
+
+def selected(d):
+    x = d.x(min_dims=1, min_side=1)
+    dim = d.axis(x)
+    return x, d.rng.integers(0, x.shape[dim], d.integer(0, 4)), dim
+
+
+def index_select(d):
+    x, index, dim = selected(d)
+    return [x, index], {"dim": dim}
+
+
+def select_add(d):
+    x, index, dim = selected(d)
+    return [d.floats(x.take(index, dim).shape), index], {"shape": x.shape, "dim": dim}
+
+
+def index_copy(d):
+    x, index, dim = selected(d)
+    return [x, index, d.floats(x.take(index, dim).shape)], {"dim": dim}
+
+
+def index_add(d):
+    inputs, attrs = index_copy(d)
+    return inputs, {"alpha": d.choice(1, 2.5), **attrs}
+
+
+def index_fill(d):
+    x, index, dim = selected(d)
+    return [x, index, d.floats(())], {"dim": dim}
+
+
 # Ops whose arguments cannot be guessed: a function from Draw to (inputs, attributes).
 CASES = {
     "amax": reduction, "amin": reduction, "prod": product, "sum": reduction, "mean": reduction,
@@ -407,6 +485,11 @@ CASES = {
     "pow_by_number": number_second, "softmax_cross_entropy": classes,
     "matmul": matmul, "dot": vectors, "linear": linear, "contract": contract,
     "subtract_one_hot": one_hot, "squared_error": squared, "batch_norm": normalised,
+    "index": advanced_index, "put_add": put_add, "index_put": index_put, "gather": gather,
+    "gather_add": gather_add, "sorted_values": gather, "topk_values": gather,
+    "kth_values": gather, "scatter": scatter, "scatter_add": scatter, "index_add": index_add,
+    "index_select": index_select, "select_add": select_add, "index_copy": index_copy,
+    "index_fill": index_fill,
 }  # fmt: skip
 
 

@@ -620,7 +620,7 @@ def squeeze(input, dim=None):
 @op(name="unsqueeze", view=True, public=False, method=False)
 def _unsqueeze(x, *, dim):
     """``x`` with a new dimension of size one at ``dim``."""
-    return x[(*((slice(None),) * dim), None)]
+    return x[_along(dim % (x.ndim + 1), None)]
 
 
 _unsqueeze.vjp(x=lambda g, x_shape: reshape(g, x_shape))
@@ -640,7 +640,7 @@ def unsqueeze(input, dim):
     """
     array = array_of("unsqueeze", input)
     dim = wrap_dim(dim, array.ndim + 1)
-    out = array[(*((slice(None),) * dim), None)]
+    out = array[_along(dim, None)]
     return hang(_unsqueeze.op, input, out, {"dim": dim}) if isinstance(input, Tensor) else out
 
 
@@ -1196,7 +1196,7 @@ def _cat(*tensors, dim):
 
 
 def _cat_vjp(g, tensors_shapes, *, dim, needs):
-    lead, start, gradients = (slice(None),) * dim, 0, []
+    lead, start, gradients = (slice(None),) * (dim % g.ndim), 0, []
     for i, shape in enumerate(tensors_shapes):
         stop = start + shape[dim]
         gradients.append(at(SLICE, g, (*lead, slice(start, stop))) if i in needs else None)
@@ -1318,12 +1318,12 @@ def _written(out, result):
 @op(name="stack", types="promote", public=False, method=False)
 def _stack(*tensors, dim):
     """Join ``tensors`` of one shape along a new dimension ``dim``."""
-    new = _along(dim, None)
+    new = _along(dim % (tensors[0].ndim + 1), None)
     return np.concatenate([t[new] for t in tensors], dim)
 
 
 def _stack_vjp(g, *, dim, needs):
-    lead = (slice(None),) * dim
+    lead = (slice(None),) * (dim % g.ndim)
     n = g.shape[dim]
     return [at(SELECT, g, (*lead, i, ...)) if i in needs else None for i in range(n)]
 
