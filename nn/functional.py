@@ -417,7 +417,8 @@ def cross_entropy(
 
     Raises:
         IndexError: a target is no class; the message names it and its row.
-        ValueError: batch sizes differ, or ``label_smoothing`` lies outside [0, 1].
+        ValueError: batch sizes differ.
+        RuntimeError: ``label_smoothing`` lies outside [0, 1], or the target is neither.
 
     >>> import tensorgrad as torch
     >>> logits = torch.tensor([[2.0, 0.0]], requires_grad=True)
@@ -438,7 +439,7 @@ def cross_entropy(
         scale = 1.0 / len(t) if reduction == "mean" else 1.0
         return fused.softmax_cross_entropy.op.apply((input, target), {"scale": scale})
     if not 0.0 <= label_smoothing <= 1.0:
-        raise ValueError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+        raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     dim = 1 if x.ndim > 1 else 0
     log_probabilities = tg.log_softmax(input, dim)
     if t.shape == x.shape and t.dtype.kind == "f":

@@ -15,8 +15,10 @@ FLOORS = {"tensorgrad": 0, "tensorgrad.nn": 1, "tensorgrad.optim": 1, "tensorgra
 FOLDERS = {"tensorgrad": "tensorgrad", "nn": "tensorgrad.nn", "optim": "tensorgrad.optim",
            "augment": "tensorgrad.augment"}  # fmt: skip
 # Op files in order: each imports only earlier ones.
-OP_ORDER = ["shape", "elementwise", "comparison", "special", "activation", "reduce", "index", "linalg",
-            "fused", "random"]  # fmt: skip
+OP_ORDER = [
+    "shape", "elementwise", "comparison", "special", "activation", "reduce", "index", "linalg",
+    "fused", "random",
+]  # fmt: skip
 # What a plain import must not pay for.
 FORBIDDEN = ["scipy", "matplotlib", "torch", "hypothesis", "pytest", "PIL", "numba", "sklearn",
              "mpi4py", "tqdm", "pandas", "asyncio", "multiprocessing", "dataclasses", "secrets",

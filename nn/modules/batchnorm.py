@@ -15,18 +15,15 @@ class _BatchNorm(Module):
 
     def __init__(
         self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True,
-        device=None, dtype=None,
+        device=None, dtype=None, *, bias=True,
     ):  # fmt: skip
         super().__init__()
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
         kwargs = {"dtype": dtype, "device": device}
-        if affine:
-            self.weight = Parameter(tg.empty(num_features, **kwargs))
-            self.bias = Parameter(tg.empty(num_features, **kwargs))
-        else:
-            self.register_parameter("weight", None)
-            self.register_parameter("bias", None)
+        for name, learned in (("weight", affine), ("bias", affine and bias)):
+            value = Parameter(tg.empty(num_features, **kwargs)) if learned else None
+            self.register_parameter(name, value)
         tracked = track_running_stats
         self.register_buffer("running_mean", tg.zeros(num_features, **kwargs) if tracked else None)
         self.register_buffer("running_var", tg.ones(num_features, **kwargs) if tracked else None)
@@ -46,7 +43,8 @@ class _BatchNorm(Module):
         self.reset_running_stats()
         if self.affine:
             init.ones_(self.weight)
-            init.zeros_(self.bias)
+            if self.bias is not None:
+                init.zeros_(self.bias)
 
     def forward(self, input):
         """Normalise each channel of ``input`` (N, C) or (N, C, ...)."""
@@ -70,7 +68,8 @@ class _BatchNorm(Module):
         """The settings."""
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
-            f"affine={self.affine}, track_running_stats={self.track_running_stats}"
+            f"affine={self.affine}, bias={self.bias is not None}, "
+            f"track_running_stats={self.track_running_stats}"
         )
 
 
@@ -86,6 +85,7 @@ class BatchNorm1d(_BatchNorm):
         eps: added to the variance, inside the root.
         momentum: weight of the new batch in the running statistics (0.1); None averages all.
         affine: whether scale and shift are learned.
+        bias: whether the shift is, given ``affine``.
         track_running_stats: False uses the batch's statistics in evaluation too.
         device: the CPU.
         dtype: of parameters and buffers.

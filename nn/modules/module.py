@@ -7,7 +7,6 @@ a child, and the names that :meth:`Module.register_buffer` announced are buffers
 
 from __future__ import annotations
 
-import itertools
 from collections import OrderedDict, namedtuple
 
 import numpy as np
@@ -16,6 +15,7 @@ from tensorgrad.nn.parameter import Buffer, Parameter
 from tensorgrad import Tensor, dtypes
 from tensorgrad._device import check as check_device
 from tensorgrad._graph import wrap
+from tensorgrad.autograd.hooks import RemovableHandle
 
 
 class _IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpected_keys"])):
@@ -25,25 +25,6 @@ class _IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpec
         if not self.missing_keys and not self.unexpected_keys:
             return "<All keys matched successfully>"
         return super().__repr__()
-
-
-class RemovableHandle:
-    """Removes the hook it stands for; also a context manager."""
-
-    _ids = itertools.count()
-
-    def __init__(self, hooks):
-        self._hooks, self.id = hooks, next(self._ids)
-
-    def remove(self):
-        """Remove the hook. A second call does nothing."""
-        self._hooks.pop(self.id, None)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.remove()
 
 
 class _Named:

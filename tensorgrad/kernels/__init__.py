@@ -1,0 +1,1 @@
+"""Array-in, array-out code behind the heavier operations."""
