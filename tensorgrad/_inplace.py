@@ -297,7 +297,7 @@ def _run_in_place(op, target, args) -> bool:
         return False
     try:
         op.ufunc(*arrays, out=array)
-    except ValueError:  # the shapes, before anything was written
+    except (ValueError, TypeError):  # the shapes or dtypes, before anything was written
         return False
     if recorded:
         rebase(target, wrap(array, op.trace(inputs, None, array)))

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import errors
 from .._graph import Tensor
-from .._registry import alias, function, op
+from .._registry import METHODS, alias, function, op
 from .elementwise import keep
 
 # --- comparisons ------------------------------------------------------------------------
@@ -146,6 +146,17 @@ def isneginf(x):
     return np.equal(x, -math.inf)
 
 
+@op(differentiable=False)
+def isreal(x):
+    """Whether each element has no imaginary part.
+
+    >>> import tensorgrad
+    >>> tensorgrad.isreal(tensorgrad.tensor([1j, 2 + 0j]))
+    tensor([False,  True])
+    """
+    return np.equal(x.imag, 0)
+
+
 def _demand_real(name, x):
     if x.dtype.kind == "c":
         raise errors.DtypeError(f"{name}: complex tensors are not ordered, got {x.dtype}")
@@ -179,8 +190,8 @@ def isclose(x, y, *, rtol=1e-5, atol=1e-8, equal_nan=False):
     if equal_nan:
         close = close | (np.isnan(x) & np.isnan(y))
     if x.dtype.kind == "b":
-        return close
-    gap = np.absolute(x - y)
+        x, y = x.astype(np.uint8), y.astype(np.uint8)
+    gap = np.maximum(x, y) - np.minimum(x, y) if x.dtype.kind == "u" else np.absolute(x - y)
     return close | (np.isfinite(gap) & (gap <= atol + rtol * np.absolute(y)))
 
 
@@ -309,6 +320,19 @@ def bitwise_not(x):
     return np.invert(x)
 
 
+def _invert(self):
+    """``~x``; of floats PyTorch raises another error from the operator than from the function."""
+    if self._array.dtype.kind in "fc":
+        raise TypeError(
+            "~ (operator.invert) is only implemented on integer and Boolean-type tensors, got "
+            f"{errors.describe(self)}"
+        )
+    return bitwise_not(self)
+
+
+METHODS["__invert__"] = _invert
+
+
 @op(types="promote", differentiable=False, inplace=True, ufunc=np.left_shift)
 def bitwise_left_shift(x, y):
     """``x << y`` of integers; 0 where ``y`` is negative or as large as the width of the dtype.
@@ -317,6 +341,7 @@ def bitwise_left_shift(x, y):
     >>> tensorgrad.tensor([1, 3]) << 2
     tensor([ 4, 12])
     """
+    _no_two_bools("bitwise_left_shift", x, y)
     return np.left_shift(x, y)
 
 
@@ -328,7 +353,13 @@ def bitwise_right_shift(x, y):
     >>> tensorgrad.tensor([8, -8]) >> 2
     tensor([ 2, -2])
     """
+    _no_two_bools("bitwise_right_shift", x, y)
     return np.right_shift(x, y)
+
+
+def _no_two_bools(name, x, y):
+    if np.result_type(x, y).kind == "b":
+        raise errors.UnsupportedDtypeError(f"{name}: not implemented for two bool tensors")
 
 
 # --- larger, smaller, between -----------------------------------------------------------

@@ -290,9 +290,9 @@ rsub.vjp(x=lambda g: -g, y=lambda g: g)
 METHODS["__rsub__"] = binary(rsub.op, NotImplemented)
 
 
-def _scaled(value, alpha, *operands):
-    """``alpha * value``, refused where a result of the operands' dtype could not hold it."""
-    kind = dtypes.result_type(*[getattr(x, "_array", x) for x in operands]).kind
+def _terms(input, other, alpha):
+    """``input`` and ``alpha * other`` in their common dtype, which must have room for ``alpha``."""
+    kind = dtypes.result_type(*[getattr(x, "_array", x) for x in (input, other)]).kind
     if isinstance(alpha, bool) and kind != "b":
         raise errors.DtypeError("Boolean alpha only supported for Boolean results.")
     if isinstance(alpha, float) and kind in "biu":
@@ -300,18 +300,13 @@ def _scaled(value, alpha, *operands):
             "For integral input tensors, argument alpha must not be a floating point number; "
             f"got {alpha!r}"
         )
-    return value if alpha == 1 else value * alpha
+    x, y = coerce(add.op, (input, other))
+    return x, y if alpha == 1 else y * (bool(alpha) if kind == "b" else alpha)
 
 
-add.op.variants["alpha"] = lambda input, other, *, alpha: add(
-    input, _scaled(other, alpha, input, other)
-)
-sub.op.variants["alpha"] = lambda input, other, *, alpha: sub(
-    input, _scaled(other, alpha, input, other)
-)
-rsub.op.variants["alpha"] = lambda input, other, *, alpha: rsub(
-    _scaled(input, alpha, input, other), other
-)
+add.op.variants["alpha"] = lambda input, other, *, alpha: add(*_terms(input, other, alpha))
+sub.op.variants["alpha"] = lambda input, other, *, alpha: sub(*_terms(input, other, alpha))
+rsub.op.variants["alpha"] = lambda input, other, *, alpha: rsub(*_terms(other, input, alpha)[::-1])
 
 
 @op(types="promote", inplace=True, ufunc=np.multiply)
@@ -383,14 +378,23 @@ addcdiv.vjp(
 )
 
 
-@op(types="same", inplace=True)
+def _one_float_dtype(start, end, weight):
+    floating("lerp", start)
+    if getattr(end, "dtype", None) != start.dtype:
+        raise errors.DtypeError(
+            "lerp: start and end must be tensors of one dtype, got "
+            f"{errors.describe(start)} and {errors.describe(end)}; convert with .to(dtype)"
+        )
+
+
+@op(types="promote", inplace=True, check=_one_float_dtype)
 def lerp(start, end, weight):
     """``start + weight * (end - start)``; exactly ``end`` at weight 1.
 
     Args:
         start: floating-point tensor.
         end: tensor of the same dtype.
-        weight: a number or a tensor of that dtype; may lie outside [0, 1].
+        weight: number or tensor; may lie outside [0, 1].
 
     Raises:
         RuntimeError: the dtypes differ, or are not floating point.
@@ -400,7 +404,6 @@ def lerp(start, end, weight):
     >>> tensorgrad.lerp(a, b, 0.25)
     tensor([ 0.2500, 12.5000])
     """
-    floating("lerp", start)
     step = end - start
     if not isinstance(weight, ndarray):
         return start + step * weight if math.fabs(weight) < 0.5 else end - step * (1.0 - weight)
@@ -417,7 +420,7 @@ lerp.vjp(
 
 def floating(name, x):
     """Refuse integer and boolean tensors, for functions that PyTorch defines on floats alone."""
-    if x.dtype.kind in "biu":
+    if getattr(x, "_array", x).dtype.kind in "biu":
         raise errors.UnsupportedDtypeError(
             f"{name}: not implemented for {errors.describe(x)}; convert it with .float()"
         )
@@ -466,8 +469,11 @@ def _div_rounded(input, other, *, rounding_mode):
 div.op.variants["rounding_mode"] = _div_rounded
 
 
-def _no_zero_divisor(name, x, y):
-    if np.result_type(x, y).kind in "iu" and not np.all(y):
+def _demand_divisor(name, x, y):
+    kind = np.result_type(x, y).kind
+    if kind == "b":
+        raise errors.UnsupportedDtypeError(f"{name}: not implemented for two bool tensors")
+    if kind in "iu" and not np.all(y):
         raise RuntimeError(f"{name}: ZeroDivisionError: an integer was divided by zero")
 
 
@@ -485,7 +491,7 @@ def floor_divide(x, y):
     >>> tensorgrad.tensor([7, -7]) // 2
     tensor([ 3, -4])
     """
-    _no_zero_divisor("floor_divide", x, y)
+    _demand_divisor("floor_divide", x, y)
     return np.floor_divide(x, y)
 
 
@@ -495,7 +501,7 @@ floor_divide.vjp(x=lambda g: zeros_of(g), y=lambda g: zeros_of(g))
 @op(types="promote", public=False, method=False, grad_name="DivBackward2")
 def trunc_divide(x, y):
     """The quotient rounded towards zero; integers stay integers."""
-    _no_zero_divisor("div", x, y)
+    _demand_divisor("div", x, y)
     if np.result_type(x, y).kind in "iu":
         return (x - np.fmod(x, y)) // y
     return np.trunc(x / y)
@@ -516,7 +522,7 @@ def remainder(x, y):
     >>> tensorgrad.tensor([5.0, -5.0]) % 3
     tensor([2., 1.])
     """
-    _no_zero_divisor("remainder", x, y)
+    _demand_divisor("remainder", x, y)
     return np.remainder(x, y)
 
 
@@ -534,7 +540,7 @@ def fmod(x, y):
     >>> tensorgrad.fmod(tensorgrad.tensor([5.0, -5.0]), 3)
     tensor([ 2., -2.])
     """
-    _no_zero_divisor("fmod", x, y)
+    _demand_divisor("fmod", x, y)
     return np.fmod(x, y)
 
 
@@ -607,7 +613,7 @@ def abs(x):
 abs.vjp(x=lambda g, x: g * sign(x))
 
 
-@op(inplace=True, ufunc=np.sign)
+@op(inplace=True)
 def sign(x):
     """-1, 0 or 1 after the sign of each element; 0 for nan. The gradient is zero.
 
@@ -626,6 +632,7 @@ def sign(x):
 
 
 sign.vjp(x=lambda g: zeros_of(g))
+UFUNCS[np.sign] = sign  # not as its ufunc, which an in-place write would run
 
 
 # --- powers and roots -------------------------------------------------------------------
@@ -643,10 +650,15 @@ _SHORT_POWERS = {
 
 
 def _power(x, y):
-    if np.result_type(x, y).kind in "biu":
-        return _integer_power(x, y)
-    short = _SHORT_POWERS.get(y) if type(y) in _NUMBER else None
-    return x**y if short is None else short(x)
+    if type(y) in _NUMBER and x.dtype.kind == "f":
+        short = _SHORT_POWERS.get(y)
+        return x**y if short is None else short(x)
+    return _integer_power(x, y) if np.result_type(x, y).kind in "biu" else x**y
+
+
+def _raised(x, y):
+    """``x ** y`` in a vjp: on arrays too by the short way."""
+    return _power(x, y) if type(x) is ndarray else x**y
 
 
 def _integer_power(x, y):
@@ -655,19 +667,22 @@ def _integer_power(x, y):
         raise errors.UnsupportedDtypeError("pow: not implemented for two bool tensors")
     if not np.any(np.less(y, 0)):
         return np.power(x, y)
-    if type(y) is int:
+    unit = np.where(x == 1, 1, np.where(x == -1, 1 - 2 * (y % 2), 0))
+    return np.where(y < 0, unit, np.power(x, np.maximum(y, 0))).astype(np.result_type(x, y))
+
+
+def _no_negative_number(x, y):
+    if type(y) is int and y < 0 and getattr(x, "_array", x).dtype.kind in "biu":
         raise RuntimeError(
             f"pow: Integers to negative integer powers are not allowed, got {y}; convert the "
             "tensor with .float()"
         )
-    unit = np.where(x == 1, 1, np.where(x == -1, 1 - 2 * (y % 2), 0))
-    return np.where(y < 0, unit, np.power(x, np.maximum(y, 0))).astype(np.result_type(x, y))
 
 
 def _power_x(g, x, y):
     """``y x**(y-1)``; 0 for ``y == 0``, also at ``x == 0``."""
     if type(y) in _NUMBER:
-        return zeros_of(g) if y == 0 else g * (x ** (y - 1) * y)
+        return zeros_of(g) if y == 0 else g * (_raised(x, y - 1) * y)
     # At 0**0 and nan**0 the exponent is raised by one, so that neither this product nor its
     # derivatives contain 0 * inf.
     flat = (y == 0) & ~((x > 0) | (x < 0))
@@ -686,7 +701,7 @@ def _power_y(g, x, y, out):
 # PyTorch tells by the name of the node which side was a number; so three ops.
 _tensor_power = op(
     _power, name="pow", grad_name="PowBackward1", types="promote", inplace=True, domain=(0.25, 3.0),
-    public=False, method=False,
+    public=False, method=False, check=_no_negative_number,
 )  # fmt: skip
 _power_of_number = op(
     _power, name="pow_of_number", grad_name="PowBackward2", types="promote", domain=(0.25, 3.0),
@@ -694,7 +709,7 @@ _power_of_number = op(
 )  # fmt: skip
 _power_by_number = op(
     _power, name="pow_by_number", grad_name="PowBackward0", types="promote", domain=(0.25, 3.0),
-    public=False, method=False,
+    public=False, method=False, check=_no_negative_number,
 )  # fmt: skip
 for _declared in (_tensor_power, _power_of_number, _power_by_number):
     _declared.vjp(x=_power_x, y=_power_y)
@@ -879,7 +894,7 @@ def log10(x):
 log10.vjp(x=lambda g, x: g / (x * math.log(10.0)))
 
 
-@op(types="float", inplace=True, ufunc=np.log1p, domain=(-0.5, 4.0))
+@op(types="float", inplace=True, ufunc=np.log1p, domain=(-0.5, 4.0), grad_name="Log1PBackward0")
 def log1p(x):
     """``log(1 + x)``, accurate near 0.
 

@@ -11,9 +11,10 @@ import math
 import numpy as np
 
 from .. import errors
-from .._registry import METHODS, alias, function, op
+from .._graph import ndarray
+from .._registry import METHODS, alias, coerce, function, op
 from .comparison import clamp
-from .elementwise import exp, keep, log, mul, pow, sigmoid, sign, sqrt, zeros_of
+from .elementwise import div, exp, keep, log, mul, pow, sigmoid, sign, sqrt, zeros_of
 from .elementwise import where_ as choose
 
 # --- trigonometric and hyperbolic functions ---------------------------------------------
@@ -306,17 +307,22 @@ def xlogy(x, y):
     >>> tensorgrad.xlogy(tensorgrad.tensor([0.0, 2.0]), tensorgrad.tensor([0.0, 1.0]))
     tensor([0., 0.])
     """
-    return np.where((x == 0) & ~np.isnan(y), 0, x * np.log(y))
+    logarithm = np.log(y) if isinstance(y, ndarray) else _log_of(y)
+    return np.where((x == 0) & (y == y), 0, x * logarithm)
+
+
+def _log_of(number):
+    """The logarithm of a Python number, which keeps the dtype of an array next to it."""
+    return math.log(number) if number > 0 else -math.inf if number == 0 else math.nan
 
 
 def _xlogy_x(g, x, y):
     if isinstance(y, int | float):
-        logarithm = math.log(y) if y > 0 else -math.inf if y == 0 else math.nan
-        return g * logarithm if y > 0 else keep(g * logarithm, x != 0)
+        return g * _log_of(y) if y > 0 else keep(g * _log_of(y), x != 0)
     return g * log(choose((x == 0) & (y <= 0), 1.0, y))
 
 
-xlogy.vjp(x=_xlogy_x, y=lambda g, x, y: g * (x / (y + ((x == 0) & (y == 0)))))
+xlogy.vjp(x=_xlogy_x, y=lambda g, x, y: g * (x / choose((x == 0) & (y == 0), 1.0, y)))
 
 
 @op(types="float", inplace=True, domain=(0.125, 0.875))
@@ -340,7 +346,7 @@ def logit(x, *, eps=None):
 
 def _logit_x(g, x, *, eps):
     if eps is None:
-        return g / (x * (1.0 - x))
+        return g / choose((x < 0) | (x > 1), math.nan, x * (1.0 - x))
     inside = clamp(x, eps, 1.0 - eps)
     return keep(g / (inside * (1.0 - inside)), (x >= eps) & (x <= 1.0 - eps))
 
@@ -404,7 +410,7 @@ def lgamma(x):
     >>> tensorgrad.lgamma(tensorgrad.tensor([1.0, 4.0]))
     tensor([0.0000, 1.7918])
     """
-    return _scipy("gammaln", x)
+    return np.where(x == -math.inf, math.inf, _scipy("gammaln", x))
 
 
 @op(types="float", inplace=True, domain=(0.25, 4.0))
@@ -596,7 +602,7 @@ def copysign(x, y):
 copysign.vjp(x=lambda g, x, out: g * (sign(x) * sign(out)), y=lambda g: zeros_of(g))
 
 
-@op(types="same", inplace=True, ufunc=np.heaviside)
+@op(types="same", inplace=True)
 def heaviside(x, values):
     """0 where ``x`` is negative, 1 where it is positive, ``values`` where it is 0.
 
@@ -622,7 +628,8 @@ def ldexp(input, other):
     >>> tensorgrad.ldexp(tensorgrad.tensor([1.0, 3.0]), tensorgrad.tensor([2, -1]))
     tensor([4.0000, 1.5000])
     """
-    return mul(input, pow(2.0, other))
+    x, y = coerce(div.op, (input, other))
+    return mul(x, pow(2.0, y))
 
 
 # --- complex numbers: storage and arithmetic, no gradient -------------------------------
@@ -668,7 +675,7 @@ def conj(x):
     >>> tensorgrad.conj(tensorgrad.tensor([1 + 2j]))
     tensor([1.-2.j])
     """
-    return np.conjugate(x)
+    return np.conjugate(x) if x.dtype.kind == "c" else np.array(x)
 
 
 conj.vjp(x=lambda g: g)
