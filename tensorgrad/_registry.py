@@ -27,7 +27,7 @@ from weakref import ref as _weakref
 import numpy as np
 
 from . import _graph, dtypes, errors
-from ._graph import LEAF, SELF, Node, Tensor, edge_of, ndarray, owner_of, record, wrap
+from ._graph import LEAF, SELF, Tensor, computed, edge_of, ndarray, owner_of, record, wrap
 
 asarray = np.asarray
 OPS: dict[str, Op] = {}  # every primitive and fused op, by name
@@ -519,12 +519,13 @@ def unary(op):
             return record(op, 1, (edge_of(input),), (x, out), None, out)
         plan = plans.get(1) or op.compile(1)
         parents = (input if edge is LEAF else edge,)
-        return wrap(out, Node(plan, parents, plan.keep((x, out)), None, out.shape))
+        return computed(out, plan, parents, plan.keep((x, out)))
 
     return call
 
 
 _WEAK = frozenset((float, int))
+_MISSING = object()
 
 
 def binary(op, unsupported=None):
@@ -539,6 +540,8 @@ def binary(op, unsupported=None):
     float_only, untyped = op.types == "float", op.types is None
 
     def slow(input, other, kwargs):
+        if other is _MISSING:  # it may be in kwargs, under the op's own name for it
+            return op.general((input,), kwargs)
         for x in (input, other):
             if not isinstance(x, Tensor | ndarray) and not _is_number(x):
                 if unsupported is not None:
@@ -548,7 +551,7 @@ def binary(op, unsupported=None):
                 )
         return op.general((input, other), kwargs)
 
-    def untracked(input, other, **kwargs):
+    def untracked(input, other=_MISSING, **kwargs):
         """For comparisons: like ``call``, and records nothing."""
         if kwargs or not isinstance(input, Tensor):
             return slow(input, other, kwargs)
@@ -564,7 +567,7 @@ def binary(op, unsupported=None):
         except (ValueError, TypeError) as error:
             raise op.explain((x, y), {}, error) from error
 
-    def call(input, other, **kwargs):
+    def call(input, other=_MISSING, **kwargs):
         if kwargs or not isinstance(input, Tensor):
             if untyped and type(other) is ndarray and not kwargs:
                 return forward(input, other)  # a vjp in a plain walk
@@ -603,7 +606,7 @@ def binary(op, unsupported=None):
         if _graph.special:
             return record(op, mask, parents, (x, y, out), None, out)
         plan = plans.get(mask) or op.compile(mask)
-        return wrap(out, Node(plan, parents, plan.keep((x, y, out)), None, out.shape))
+        return computed(out, plan, parents, plan.keep((x, y, out)))
 
     return call if op.differentiable else untracked
 
@@ -618,7 +621,10 @@ def reflected(op):
             if not isinstance(other, ndarray) and not _is_number(other):
                 return NotImplemented
             return op.general((other, self), {})
-        out = forward(other, y)
+        try:
+            out = forward(other, y)
+        except (ValueError, TypeError) as error:
+            raise op.explain((other, y), {}, error) from error
         if type(out) is not ndarray:
             out = asarray(out)
         edge = self._edge

@@ -603,7 +603,7 @@ def dirty_view(lib):
     part = h[:2]
     y = doubling(lib).apply(part)
     h.sum().backward()
-    return y is part, h, h.grad_fn.name(), x.grad
+    return y is part, h, "CopySlices" in h.grad_fn.name(), x.grad
 
 
 def dirty_untracked(lib):
