@@ -318,20 +318,26 @@ def _linear_definition(x, weight, bias=None):
     definition=_linear_definition)  # fmt: skip
 def affine(x, weight, bias=None):
     """``x @ weight.T + bias``, the bias added in place to the fresh product."""
-    if weight.ndim > 2 or x.ndim == 0 or weight.ndim == 0 or x.shape[-1] != weight.shape[-1]:
-        raise _misfit_of_linear(x, weight)
-    out = x.dot(weight.T) if x.ndim == 2 and x.dtype.char in "fd" else product(x, weight.T)
-    if bias is not None:
+    if x.ndim == 2 and weight.ndim == 2 and x.dtype.char in "fd":
         try:
-            if out.ndim:
-                out += bias
-            else:
-                out = out + bias
+            out = x.dot(weight.T)
         except ValueError:
-            raise errors.ShapeError(
-                f"linear(): bias of shape {bias.shape} does not broadcast to the result of shape "
-                f"{out.shape}; expected ({weight.shape[0]},), one value per row of weight"
-            ) from None
+            raise _misfit_of_linear(x, weight) from None
+    elif x.ndim and 0 < weight.ndim <= 2 and x.shape[-1] == weight.shape[-1]:
+        out = product(x, weight.T)
+    else:
+        raise _misfit_of_linear(x, weight)
+    if bias is None:
+        return out
+    if not out.ndim:
+        return out + bias
+    try:
+        out += bias
+    except ValueError:
+        raise errors.ShapeError(
+            f"linear(): bias of shape {bias.shape} does not broadcast to the result of shape "
+            f"{out.shape}; expected ({weight.shape[0]},), one value per row of weight"
+        ) from None
     return out
 
 
@@ -350,6 +356,8 @@ def _misfit_of_linear(x, weight):
 
 
 def _linear_weight(g, x, weight_shape):
+    if type(g) is ndarray and g.ndim == 2 and g.dtype.char in "fd":
+        return g.T.dot(x)
     if len(weight_shape) == 1:
         return times(_flat(g), _rows(x))
     return times(_rows(g).T, _rows(x))
@@ -363,9 +371,16 @@ affine.vjp(
 
 
 def _linear():
-    """The public ``linear``: dispatch by hand, 2 us less than binding three arguments."""
+    """The public ``linear``, dispatched by hand: 3 us less than by :meth:`Op.general`."""
     run = affine.op
     forward, plans = run.forward, run.plans
+
+    def slow(input, weight, bias):
+        _array("linear", "input", input)
+        _array("linear", "weight", weight)
+        if bias is not None:
+            _array("linear", "bias", bias)
+        return run.apply((input, weight, bias), {})
 
     def linear(input, weight, bias=None):
         """``input @ weight.T + bias``: the affine map of the last dimension of ``input``.
@@ -381,23 +396,30 @@ def _linear():
         >>> tensorgrad.linear(tensorgrad.tensor([3.0, 4.0]), weight, tensorgrad.tensor([0.5]))
         tensor([11.5000])
         """
-        x, w = _array("linear", "input", input), _array("linear", "weight", weight)
-        b = None if bias is None else _array("linear", "bias", bias)
-        dtype = x.dtype
-        if (
-            not isinstance(input, Tensor)
-            or w.dtype is not dtype
-            or (b is not None and b.dtype is not dtype)
-        ):
-            return run.apply((input, weight, bias), {})
+        if not isinstance(input, Tensor) or not isinstance(weight, Tensor):
+            return slow(input, weight, bias)
+        x, w, b = input._array, weight._array, None
+        mask, parents = 0, ()
+        edge = input._edge
+        if edge is not None:
+            mask, parents = 1, (input if edge is LEAF else edge,)
+        edge = weight._edge
+        if edge is not None:
+            mask += 2
+            parents += (weight if edge is LEAF else edge,)
+        if bias is not None:
+            if not isinstance(bias, Tensor):
+                return slow(input, weight, bias)
+            b = bias._array
+            edge = bias._edge
+            if edge is not None:
+                mask += 4
+                parents += (bias if edge is LEAF else edge,)
+        if x.dtype is not w.dtype or (b is not None and b.dtype is not x.dtype):
+            return slow(input, weight, bias)
         out = forward(x, w, b)
         if type(out) is not ndarray:
             out = np.asarray(out)
-        mask, parents = 0, ()
-        for bit, t in ((1, input), (2, weight), (4, bias)):
-            if isinstance(t, Tensor) and t._edge is not None:
-                mask |= bit
-                parents += (t if t._edge is LEAF else t._edge,)
         if not mask:
             return wrap(out)
         if _graph.special:

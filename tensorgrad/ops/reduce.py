@@ -1215,7 +1215,7 @@ def norm(input, p="fro", dim=None, keepdim=False, *, dtype=None):
 
     Raises:
         RuntimeError: the input holds integers or bools; ``p`` is another string; the norm over
-            nothing with p inf or -inf.
+            nothing with p inf or negative.
         NotImplementedError: ``p`` is "nuc".
 
     >>> import tensorgrad
@@ -1235,7 +1235,7 @@ def norm(input, p="fro", dim=None, keepdim=False, *, dtype=None):
     if isinstance(p, str) and p != "fro":
         raise errors.ShapeError(f"norm(): Order {p} not supported; use 'fro' or a number")
     p = 2.0 if p is None or p == "fro" else float(p)
-    if p in (math.inf, -math.inf) and count(x.shape, axes_of(dim, x.ndim)) == 0:
+    if (p < 0 or p == math.inf) and count(x.shape, axes_of(dim, x.ndim)) == 0:
         raise errors.ShapeError(
             f"norm(): cannot compute the {p} norm of no elements (shape {x.shape}, dim={dim}) "
             "because the operation does not have an identity"
