@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from .. import _graph, dtypes, errors
-from .._graph import LEAF, Node, Tensor, ndarray, record, wrap
+from .._graph import LEAF, Tensor, computed, ndarray, record, wrap
 from .._registry import alias, op, publish
 from .elementwise import clone, mul
 from .reduce import published, raw, sum
@@ -425,7 +425,7 @@ def _linear():
         if _graph.special:
             return record(run, mask, parents, (x, w, b, out), None, out)
         plan = plans.get(mask) or run.compile(mask)
-        return wrap(out, Node(plan, parents, plan.keep((x, w, b, out)), None, out.shape))
+        return computed(out, plan, parents, plan.keep((x, w, b, out)))
 
     publish(linear, "linear", linear, method=False)
     return linear
