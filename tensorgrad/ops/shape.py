@@ -54,9 +54,7 @@ def integers(name: str, key: str, given: tuple, named=None) -> tuple:
         TypeError: none given, given twice, or not integers.
     """
     if named is not None:
-        if given:
-            raise TypeError(f"{name}() got multiple values for argument {key!r}")
-        given = (named,)
+        given = _once(name, key, given, named)
     elif not given:
         raise TypeError(f'{name}() missing 1 required positional argument: "{key}"')
     if len(given) == 1 and isinstance(given[0], tuple | list):
@@ -68,6 +66,12 @@ def integers(name: str, key: str, given: tuple, named=None) -> tuple:
         raise TypeError(
             f"{name}(): argument {key!r} must be integers or one tuple of them, got {got}"
         ) from None
+
+
+def _once(name, key, given, named):
+    if given:
+        raise TypeError(f"{name}() got multiple values for argument {key!r}")
+    return (named,)
 
 
 def wrap_dim(dim, ndim: int) -> int:
@@ -411,7 +415,7 @@ def reshape(input, *sizes, shape=None):
     if type(input) is ndarray and len(sizes) == 1:  # in a vjp
         return input.reshape(sizes[0])
     array = array_of("reshape", input)
-    out = _exactly(array, sizes)
+    out = _exactly(array, sizes) if shape is None else None
     if out is None:
         out = _reshaped("reshape", array, integers("reshape", "shape", sizes, shape))
     if not isinstance(input, Tensor):
@@ -446,7 +450,7 @@ def view(input, *sizes, size=None, dtype=None):
     if dtype is not None:
         return _bitcast(input, dtypes.to_numpy(dtype))
     array = input._array
-    out = _exactly(array, sizes)
+    out = _exactly(array, sizes) if size is None else None
     if out is None:
         out = _reshaped("view", array, integers("view", "size", sizes, size))
     if not _shares(out, array):
@@ -1272,8 +1276,6 @@ def cat(tensors, dim=0, *, axis=None, out=None):
     tensor([1, 2, 3])
     """
     tensors, dim = _sequence("cat", tensors), dim if axis is None else axis
-    if not tensors:
-        raise ValueError("torch.cat(): expected a non-empty list of Tensors")
     arrays = [t._array if isinstance(t, Tensor) else t for t in tensors]
     if not _alike(arrays):
         tensors, dim = _checked_cat(tensors, arrays, dim)
@@ -1291,7 +1293,7 @@ alias(cat, "concat", "concatenate", method=False)
 
 
 def _sequence(name, tensors):
-    """``tensors`` as a list, checked to be a sequence of tensors."""
+    """``tensors`` as a list, checked to be a sequence of tensors, and not empty."""
     if not isinstance(tensors, tuple | list):
         raise TypeError(
             f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not "
@@ -1299,12 +1301,13 @@ def _sequence(name, tensors):
         )
     for i, t in enumerate(tensors):
         if not isinstance(t, Tensor | ndarray):
-            raise TypeError(f"expected Tensor as element {i} in argument 0, but got {_kind(t)}")
+            raise TypeError(
+                f"expected Tensor as element {i} in argument 0, but got {type(t).__name__}"
+            )
+    if not tensors:
+        message = f"{name} expects a non-empty list of Tensors"
+        raise ValueError(message) if name == "cat" else ShapeError(message)
     return list(tensors)
-
-
-def _kind(x):
-    return type(x).__name__
 
 
 def _written(out, result):
@@ -1345,8 +1348,6 @@ def stack(tensors, dim=0, *, axis=None, out=None):
             [2, 4]])
     """
     tensors = _sequence("stack", tensors)
-    if not tensors:
-        raise ShapeError("stack expects a non-empty TensorList")
     arrays = [t._array if isinstance(t, Tensor) else t for t in tensors]
     shape = arrays[0].shape
     attrs = {"dim": wrap_dim(dim if axis is None else axis, len(shape) + 1)}
@@ -1406,7 +1407,7 @@ def hstack(tensors, *, out=None):
     tensor([1, 2, 3])
     """
     tensors = [atleast_1d(t) for t in _sequence("hstack", tensors)]
-    return cat(tensors, 0 if tensors and len(tensors[0].shape) == 1 else 1, out=out)
+    return cat(tensors, 0 if len(tensors[0].shape) == 1 else 1, out=out)
 
 
 @function
@@ -1811,11 +1812,13 @@ _SIDES = {"reflect": _reflected, "replicate": _edge, "circular": _wrapped}
 def _pad_repeating(x, dim, before, after, mode):
     """``x`` padded along ``dim`` with its own elements; negative numbers take away."""
     side = _SIDES[mode]
+    if before < 0 or after < 0:
+        x = at(SLICE, x, _along(dim, slice(max(-before, 0), x.shape[dim] + min(after, 0))))
     parts = [side(x, dim, before, True)] if before > 0 else []
-    parts.append(at(SLICE, x, _along(dim, slice(max(-before, 0), x.shape[dim] + min(after, 0)))))
+    parts.append(x)
     if after > 0:
         parts.append(side(x, dim, after, False))
-    return cat(parts, dim) if before or after else x
+    return cat(parts, dim) if len(parts) > 1 else x
 
 
 # --- diagonals and triangles ------------------------------------------------------------
@@ -1836,7 +1839,7 @@ def _diagonal(x, *, offset, dim1, dim2):
     return out
 
 
-@op(name="diagonal_put", public=False, method=False, grad_name="DiagonalBackward0")
+@op(name="diagonal_put", public=False, method=False, grad_name="DiagEmbedBackward0")
 def _diagonal_put(x, *, shape, offset, dim1, dim2):
     """Zeros of ``shape`` with ``x`` on the diagonals: the adjoint of reading them."""
     out = np.zeros(shape, x.dtype)
