@@ -356,10 +356,10 @@ def _misfit_of_linear(x, weight):
 
 
 def _linear_weight(g, x, weight_shape):
-    if type(g) is ndarray and g.ndim == 2 and g.dtype.char in "fd":
-        return g.T.dot(x)
     if len(weight_shape) == 1:
         return times(_flat(g), _rows(x))
+    if type(g) is ndarray and g.ndim == 2 and g.dtype.char in "fd":
+        return g.T.dot(x)  # the everyday case, 0.6 us less
     return times(_rows(g).T, _rows(x))
 
 
