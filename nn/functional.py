@@ -387,7 +387,7 @@ def nll_loss(
     counts = t != ignore_index
     bad = counts & ((t < 0) | (t >= classes))
     if bad.any():
-        raise fused._out_of_bounds(np.where(bad, t, 0), classes)
+        raise fused.out_of_bounds(np.where(bad, t, 0), classes)
     safe = np.where(counts, t, 0).astype(np.int64)
     picked = -input.gather(dim, wrap(np.expand_dims(safe, dim))).squeeze(dim)
     per_class = np.ones(classes, x.dtype) if weight is None else weight._array
@@ -432,10 +432,11 @@ def cross_entropy(
     x, t = input._array, target._array
     if (
         x.ndim == 2 and t.ndim == 1 and weight is None and not label_smoothing
-        and t.dtype.kind == "i" and 0 < len(t) == len(x) and reduction != "none"
-        and np.minimum.reduce(t) >= 0 <= ignore_index * -1
+        and t.dtype == np.int64 and 0 < len(t) == len(x) and reduction != "none"
+        and ignore_index < 0 and np.maximum.reduce(t.view(np.uint64)) < x.shape[1]
     ):  # fmt: skip
-        # The everyday case is one fused node; a negative target is left to the rules below.
+        # The everyday case is one fused node. Targets that are no class, the negative ones
+        # among them (they are large when read as unsigned), are left to the rules below.
         scale = 1.0 / len(t) if reduction == "mean" else 1.0
         return fused.softmax_cross_entropy.op.apply((input, target), {"scale": scale})
     if not 0.0 <= label_smoothing <= 1.0:

@@ -92,8 +92,9 @@ class Sequential(_Indexed):
 
     def forward(self, input):
         """Pass ``input`` through the modules in order."""
-        for module in self:
-            input = module(input)
+        for module in self.__dict__.values():
+            if isinstance(module, Module):
+                input = module(input)
         return input
 
     def _like(self, modules):
