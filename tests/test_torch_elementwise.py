@@ -365,7 +365,7 @@ GRADIENTS_DIFFER = {
     "softplus": np.isinf,
     # The gradient of what is linear in pieces at nan, which PyTorch lets pass, or not.
     **dict.fromkeys(
-        ("relu", "relu6", "threshold", "hardtanh", "hardsigmoid", "hardswish", "hardshrink",
+        ("relu6", "threshold", "hardtanh", "hardsigmoid", "hardswish", "hardshrink",
          "softshrink", "leaky_relu"), np.isnan),
 }  # fmt: skip
 # Where NumPy gives a zero of the other sign.

@@ -13,12 +13,9 @@ import numpy as np
 from .. import errors
 from .._registry import function, op
 from .comparison import clamp_max
-from .elementwise import abs, exp, floating, keep, sigmoid, tanh, where_
+from .elementwise import LARGE, ZERO, abs, exp, floating, keep, sigmoid, tanh, where_, zeros_of
 from .shape import chunk, reshape
 from .special import erfc
-
-_LARGE = 1024  # elements, from where on a few more passes beat a slow ufunc
-
 
 # --- rectifiers -------------------------------------------------------------------------
 
@@ -31,11 +28,22 @@ def relu(x):
     >>> tensorgrad.relu(tensorgrad.tensor([-1.0, 0.0, 2.0]))
     tensor([0., 0., 2.])
     """
-    return np.maximum(x, 0)
+    return np.maximum(x, ZERO[x.dtype])
+
+
+@op(public=False, method=False, grad_name="ThresholdBackwardBackward0")
+def rectify(x, y):
+    """``x`` where ``y`` is positive or nan, 0 elsewhere: the gradient of :func:`relu`."""
+    zero = ZERO[y.dtype]
+    off = np.less_equal(y, zero)
+    if y.size < LARGE:  # 2.4 us for a small array, where keep(x, y > 0) takes 3.4
+        return np.where(off, zero, x)
+    return keep(x, np.logical_not(off, out=off))
 
 
 # By the result rather than the input, which may then be freed.
-relu.vjp(x=lambda g, out: keep(g, out > 0))
+relu.vjp(x=lambda g, out: rectify(g, out))
+rectify.vjp(x=lambda g, y: rectify(g, y), y=lambda g: zeros_of(g))
 
 
 @op(inplace=True, method=False, grad_name="HardtanhBackward0")
@@ -142,7 +150,7 @@ threshold.vjp(x=lambda g, x, *, threshold: keep(g, x > threshold))
 
 def _expm1(x):
     """``exp(x) - 1`` for ``x <= 0``."""
-    if x.dtype != np.float32 or x.size < _LARGE:
+    if x.dtype != np.float32 or x.size < LARGE:
         return np.expm1(x)
     # np.expm1 takes 14 to 30 ms for a million floats, this 4 to 7, to within two units in the
     # last place; there is no cancellation for x <= 0. In float64 it would be the slower one.
@@ -226,7 +234,7 @@ def _softplus(x):
 
 def _log1p(x):
     """``log(1 + x)`` for ``0 <= x <= 1``."""
-    if x.dtype != np.float32 or x.size < _LARGE:
+    if x.dtype != np.float32 or x.size < LARGE:
         return np.log1p(x)
     # np.log1p takes 11 to 30 ms for a million floats. log(u) with u the rounded 1 + x takes 5
     # together with the correction for what the rounding lost; within two units in the last place.
