@@ -18,7 +18,7 @@ from hypothesis.extra.numpy import array_shapes, mutually_broadcastable_shapes
 import tensorgrad as tg
 from tensorgrad import Tensor
 from tensorgrad._graph import wrap
-from tensorgrad._registry import OPS
+from tensorgrad._registry import OPS, REQUIRED
 
 # Complex numbers carry no gradient here, so what makes them has no vjp and refuses tracked input.
 DIFFERENTIABLE = sorted(n for n, op in OPS.items() if op.vjps or op.joint)
@@ -504,7 +504,7 @@ def draw_case(data, name):
         inputs, attrs = CASES[name](d)
     else:
         inputs, attrs = d.broadcastable(len(op.inputs)), {}
-        assert not [a for a, v in op.attrs.items() if v is op.signature.empty], (
+        assert not [a for a, v in op.attrs.items() if v is REQUIRED], (
             f"{name} has attributes that cannot be guessed: add it to CASES"
         )
     return op, inputs, attrs
