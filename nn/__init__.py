@@ -10,6 +10,10 @@ torch.Size([4, 1])
 if __name__ != "tensorgrad.nn":
     raise ImportError("import this package as tensorgrad.nn, not as nn")
 
-from . import functional, init, modules, parameter
+from . import functional as functional
+from . import init as init
+from . import modules as modules
+from . import parameter as parameter
 from .modules import *  # noqa: F403
-from .parameter import Buffer, Parameter
+from .parameter import Buffer as Buffer
+from .parameter import Parameter as Parameter
