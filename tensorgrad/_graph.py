@@ -575,7 +575,7 @@ def walk_to(roots, targets, retain, create_graph) -> list:
     for edge in edges:
         g = found[edge]
         if g is not None and create_graph:
-            g = g.clone() if id(g) in taken else g
+            g = g.clone() if id(g) in taken or g._array.base is not None else g
             taken.add(id(g))
         elif g is not None:
             # What reached a leaf is its own; elsewhere arrays are passed on, not copied.
@@ -676,7 +676,8 @@ def walk(roots: dict, retain: bool, create_graph: bool, found: dict | None = Non
                     if not create_graph:
                         summed.add(parent)
             if plan.frees and not retain:
-                node.saved = saved = None  # the edges stay: a second walk gets here and says so
+                node.saved = None  # the edges stay, so that a second walk gets here and says so
+            saved = gradients = gp = old = None  # what they hold may go before the next vjp runs
     except GraphError:
         raise
     except Exception as error:
@@ -713,8 +714,13 @@ def _accumulate_array(leaf, g) -> None:
         if type(g) is not ndarray or not g.flags.writeable or leaf._hooks is not None:
             g = np.array(g)  # a scalar, the shared starting gradient, or what a hook may hold
         leaf._grad = wrap(g)
-    elif old._edge is None:
+    elif old._edge is None and (old._array.base is None or _may_add_to(old._array)):
         np.add(old._array, g, out=old._array)
         mark_mutated(old._array)
     else:
-        leaf._grad = wrap(old._array + g)
+        leaf._grad = wrap(np.asarray(old._array + g))
+
+
+def _may_add_to(view) -> bool:
+    """False for what ``expand`` made: its elements share memory."""
+    return view.flags.writeable and 0 not in view.strides

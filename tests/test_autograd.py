@@ -392,8 +392,11 @@ def test_gradients_own_their_memory(create_graph):
     h = x + y
     k = h + 0.0
     found = tg.autograd.grad([k, x], [k, h, x, y, x], [v, v], create_graph=create_graph)
+    (expanded,) = tg.autograd.grad(x.sum(), x, create_graph=create_graph)
     assert_apart(*arrays_of(v, *found))
-    assert all(t._array.flags.writeable for t in found)
+    for t in (*found, expanded):
+        assert t._array.flags.writeable
+        assert 0 not in t._array.strides
 
 
 @pytest.mark.parametrize("create_graph", [False, True])
@@ -413,6 +416,17 @@ def test_scalar_gradients_are_writable_arrays():
         t._array[...] = 7.0
     assert_apart(*arrays_of(a, b, c, x.grad, y.grad))
     assert tg.autograd.grad(x, x)[0].item() == 1.0
+
+
+def test_assigned_grad_of_shared_elements_is_replaced():
+    x = tg.ones(3, requires_grad=True)
+    x.grad = tg.tensor(2.0).expand(3)
+    x.sum().backward()
+    assert x.grad.tolist() == [3.0] * 3
+    flat = tg.zeros(6)
+    x.grad = flat[:3]
+    x.sum().backward()
+    assert flat.tolist() == [1.0] * 3 + [0.0] * 3  # a buffer that holds all gradients is kept
 
 
 def test_kept_gradients_are_their_own():
