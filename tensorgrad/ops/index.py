@@ -92,8 +92,9 @@ def _parse(shape, index):
         advanced: None; or a tuple with ``slice(None)`` or an integer array for each
             dimension up to the last array, or with one boolean mask.
     """
-    items = _expanded(shape, [_item(i) for i in _as_tuple(index)])
-    basic, advanced, kinds = [], {}, []
+    given = [_item(i) for i in _as_tuple(index)]
+    items = _expanded(shape, given)
+    basic, advanced = [], {}
     masks = sum(isinstance(i, ndarray) for i in items)
     source = place = 0  # dimensions of x used so far, and of the view
     for item in items:
@@ -121,10 +122,9 @@ def _parse(shape, index):
                 advanced[place + k] = array
             basic += [slice(None)] * n
             source, place = source + n, place + n
-            continue
-        kinds.append(type(item))
     trivial = all(isinstance(b, slice) and b == slice(None) for b in basic)
-    viewer = None if trivial else _VIEWERS.get(kinds[-1] if kinds else slice, NEWAXIS)
+    kinds = [type(i) for i in given if i is not ... and not isinstance(i, ndarray)]
+    viewer = None if trivial else _VIEWERS[kinds[-1] if kinds else _NONE]
     if not advanced:
         return viewer or ALIAS, (*basic, ...), None
     last = max(advanced)
@@ -408,7 +408,7 @@ def _write_at(out, value, *, index, accumulate):
 @op(name="index_put", public=False, method=False)
 def _index_put(x, value, *, index, accumulate):
     """A copy of ``x`` with ``value`` at ``index``, or added there."""
-    out = x.copy()
+    out = np.array(x)
     _write_at(out, value, index=index, accumulate=accumulate)
     return out
 
@@ -608,13 +608,12 @@ def _positions(name, shape, index, dim, src=None):
                 f"{list(src.shape)}"
             )
     _check_bounds(index, dim, shape[dim])
-    where, step = 0, 1
-    for d in reversed(range(len(shape))):
-        along = index.reshape(sizes) if d == dim else np.arange(sizes[d]).reshape(
-            [-1 if k == d else 1 for k in range(len(sizes))]
-        )
-        where = where + along * step
-        step *= shape[d]
+    steps = [math.prod(shape[d + 1 :]) for d in range(len(shape))]
+    where = index.reshape(sizes).astype(np.intp) * steps[dim]
+    for d, n in enumerate(sizes):
+        if d != dim and n > 1:
+            column = [-1 if k == d else 1 for k in range(len(sizes))]
+            where += (np.arange(n) * steps[d]).reshape(column)
     return where.reshape(index.shape)
 
 
@@ -657,7 +656,7 @@ def gather(x, index, *, dim, sparse_grad=False):
     tensor([[2],
             [3]])
     """
-    return x.reshape(-1)[_positions("gather", x.shape, index, dim)]
+    return x.reshape(-1).take(_positions("gather", x.shape, index, dim))
 
 
 @op(public=False, method=False, grad_name="ScatterAddBackward0")
@@ -682,11 +681,16 @@ def _reader(name, grad_name):
     """``gather`` under another name, for the values of what finds its own indices."""
 
     @op(name=name, public=False, method=False, grad_name=grad_name)
-    def read(x, index, *, dim):
-        """The elements of ``x`` at ``index`` along ``dim``."""
-        return x.reshape(-1)[_positions(name, x.shape, index, dim)]
+    def read(x, index, *, dim, keepdim=True):
+        """The elements of ``x`` at ``index`` along ``dim``, which is dropped unless ``keepdim``."""
+        out = x.reshape(-1).take(_positions(name, x.shape, index, dim))
+        return out if keepdim else out.squeeze(dim)
 
-    read.vjp(x=_gather_rule)
+    read.vjp(
+        x=lambda g, index, x_shape, *, dim: _gather_rule(
+            reshape(g, index.shape), index, x_shape, dim=dim
+        )
+    )
     return read.op
 
 
@@ -757,7 +761,7 @@ def _scatter_into(out, index, src, *, dim):
 @op(name="scatter", public=False, method=False)
 def _scatter(x, index, src, *, dim):
     """A copy of ``x`` with ``src`` at ``index`` along ``dim``."""
-    out = x.copy()
+    out = np.array(x)
     _scatter_into(out, index, src, dim=dim)
     return out
 
@@ -877,7 +881,7 @@ def scatter_add(x, index, src, *, dim):
     >>> tensorgrad.zeros(2).scatter_add(0, i, tensorgrad.tensor([1.0, 2.0, 3.0]))
     tensor([4., 2.])
     """
-    out = x.copy()
+    out = np.array(x)
     _scatter_add_into(out, index, src, dim=dim)
     return out
 
@@ -906,8 +910,9 @@ def index_select(x, index, *, dim):
     """The slices of ``x`` at ``index``, a vector, along ``dim``; a copy.
 
     Raises:
-        IndexError: ``index`` has several dimensions, or ``dim`` is out of range.
-        RuntimeError: an element of ``index`` is out of range; negative ones are.
+        IndexError: ``index`` has several dimensions, ``dim`` is out of range, or an element of
+            ``index`` is; negative ones are.
+        RuntimeError: ``index`` is not of integers.
 
     >>> import tensorgrad
     >>> tensorgrad.tensor([[1, 2, 3]]).index_select(1, tensorgrad.tensor([2, 0]))
@@ -916,11 +921,11 @@ def index_select(x, index, *, dim):
     index = _vector("index_select", index)
     dim = wrap_dim(dim, x.ndim)
     if not x.ndim:
-        _check_bounds(index, 0, 1)
+        _check_bounds(index, 0, 1, IndexError)
         if index.size != 1:
             raise ShapeError("index_select(): Index to scalar must have exactly 1 value")
         return x.copy()
-    _check_bounds(index, dim, x.shape[dim])
+    _check_bounds(index, dim, x.shape[dim], IndexError)
     return x.take(index, dim)
 
 
@@ -997,7 +1002,7 @@ def index_add(x, index, source, *, dim, alpha=1):
     >>> tensorgrad.zeros(2).index_add(0, i, tensorgrad.tensor([1.0, 2.0]))
     tensor([0., 3.])
     """
-    out = x.copy()
+    out = np.array(x)
     _index_add_into(out, index, source, dim=dim, alpha=alpha)
     return out
 
@@ -1038,7 +1043,7 @@ def index_copy(x, index, source, *, dim):
     >>> tensorgrad.zeros(3).index_copy(0, i, tensorgrad.tensor([1.0, 2.0]))
     tensor([2., 0., 1.])
     """
-    out = x.copy()
+    out = np.array(x)
     _index_copy_into(out, index, source, dim=dim)
     return out
 
@@ -1090,7 +1095,7 @@ def index_fill(x, index, value, *, dim):
     >>> tensorgrad.zeros(3).index_fill(0, tensorgrad.tensor([0, 2]), 5.0)
     tensor([5., 0., 5.])
     """
-    out = x.copy()
+    out = np.array(x)
     _index_fill_into(out, index, value, dim=dim)
     return out
 
@@ -1228,8 +1233,8 @@ def put(input, index, source, accumulate=False):
     """A copy with ``source`` at ``index`` of the flattened tensor; see :func:`index_put`.
 
     Raises:
-        IndexError: an index is out of range.
-        RuntimeError: ``index`` and ``source`` differ in size, or dtypes differ.
+        IndexError: an index is out of range, or ``index`` and ``source`` differ in size.
+        RuntimeError: dtypes differ.
 
     >>> import tensorgrad
     >>> tensorgrad.zeros(2, 2).put(tensorgrad.tensor([0, 3]), tensorgrad.tensor([1.0, 2.0]))
@@ -1256,7 +1261,7 @@ def _put_source(input, index, source):
     i = _flat_index("put", index, input._array.size).reshape(-1)
     _check_same("put", input, source)
     if i.size != source._array.size:
-        raise ShapeError(
+        raise IndexError(
             f"put_(): Expected source and index to have the same number of elements, got "
             f"{source._array.size} and {i.size}"
         )
@@ -1358,11 +1363,8 @@ def _order(x, dim, descending):
 def _named(kind, reader, input, index, dim, keepdim=True):
     """(values, indices) for the elements of ``input`` at ``index`` along ``dim``."""
     index = np.ascontiguousarray(index)
-    values = reader.apply((input, index), {"dim": dim})
-    if not keepdim:
-        values = reshape(values, values.shape[:dim] + values.shape[dim + 1 :])
-        index = index.reshape(values.shape)
-    return kind(values, wrap(index))
+    values = reader.apply((input, index), {"dim": dim, "keepdim": keepdim})
+    return kind(values, wrap(index if keepdim else index.squeeze(dim)))
 
 
 def _scalar(kind, input):
