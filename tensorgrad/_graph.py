@@ -56,6 +56,15 @@ def set_recording(on: bool) -> bool:
     return before
 
 
+def under(recording: bool, function, *args):
+    """Call ``function`` with recording on or off."""
+    before = set_recording(recording)
+    try:
+        return function(*args)
+    finally:
+        set_recording(before)
+
+
 def is_recording() -> bool:
     """Whether operations in this thread are recorded for backward."""
     return mode.recording
@@ -253,7 +262,7 @@ class Hooks:
         """Pass ``g`` through the hooks; a hook that returns a tensor replaces it."""
         t = g if create_graph else wrap(asarray(g))
         for function in list(self.functions.values()):
-            result = function(t)
+            result = under(create_graph, function, t)
             if result is not None:
                 t = _replacement(function, t, result)
         for ref in self.retainers:
@@ -279,7 +288,7 @@ def _run_tuple(functions, gradients, more, create_graph):
 
     current = box(gradients)
     for function in list(functions.values()):
-        result = function(current, *map(box, more))
+        result = under(create_graph, function, current, *map(box, more))
         if result is None:
             continue
         result = (result,) if isinstance(result, Tensor) else tuple(result)
@@ -575,7 +584,8 @@ def walk_to(roots, targets, retain, create_graph) -> list:
     for edge in edges:
         g = found[edge]
         if g is not None and create_graph:
-            g = g.clone() if id(g) in taken or g._array.base is not None else g
+            if id(g) in taken or g._array.base is not None:
+                g = under(True, g.clone)
             taken.add(id(g))
         elif g is not None:
             # What reached a leaf is its own; elsewhere arrays are passed on, not copied.
@@ -614,14 +624,16 @@ def walk(roots: dict, retain: bool, create_graph: bool, found: dict | None = Non
     Without ``found``, leaf gradients are accumulated into ``grad``. With it (its keys are
     edges), only the paths to those edges are walked, and their gradients are put there.
 
-    Plain arrays are passed to the vjps; under ``create_graph`` Tensors are, with each saved
-    array hung back on its edge, so the same vjps are recorded in turn.
+    Plain arrays are passed to the vjps, so there is nothing to record, and the mode is left as
+    it is but for hooks and custom functions. Under ``create_graph`` Tensors are passed, with
+    each saved array hung back on its edge, so the same vjps are recorded in turn.
     """
     order = reach(roots)
     leading = None if found is None else _leading_to(found, order)
     grads = dict(roots)
     summed = set()  # edges whose entry in grads is a fresh sum, which nothing else refers to
-    before = set_recording(create_graph)
+    if create_graph:
+        before = set_recording(True)
     try:
         for node in order:
             g = grads.pop(node, None)
@@ -684,7 +696,8 @@ def walk(roots: dict, retain: bool, create_graph: bool, found: dict | None = Non
         _add_place(error, node)
         raise
     finally:
-        set_recording(before)
+        if create_graph:
+            set_recording(before)
     return found
 
 
@@ -699,26 +712,22 @@ def accumulate(leaf: Tensor, g, create_graph: bool) -> None:
     """Add ``g`` to ``leaf.grad``: in place, unless the gradient is itself being recorded."""
     if create_graph:
         old = leaf._grad
-        leaf._grad = g.clone() if old is None else old + g
+        leaf._grad = under(True, g.clone) if old is None else under(True, old.__add__, g)
     else:
-        with _grad_lock:
-            _accumulate_array(leaf, g)
+        with _grad_lock:  # two threads may walk graphs that share a leaf
+            old = leaf._grad
+            if old is None:
+                if type(g) is not ndarray or not g.flags.writeable or leaf._hooks is not None:
+                    g = np.array(g)  # a scalar, a shared starting gradient, or held by a hook
+                leaf._grad = wrap(g)
+            elif old._edge is None and (old._array.base is None or _may_add_to(old._array)):
+                np.add(old._array, g, out=old._array)
+                mark_mutated(old._array)
+            else:
+                leaf._grad = wrap(np.asarray(old._array + g))
     if leaf._hooks is not None and leaf._hooks.after:
         for function in list(leaf._hooks.after.values()):
-            function(leaf)
-
-
-def _accumulate_array(leaf, g) -> None:
-    old = leaf._grad
-    if old is None:
-        if type(g) is not ndarray or not g.flags.writeable or leaf._hooks is not None:
-            g = np.array(g)  # a scalar, the shared starting gradient, or what a hook may hold
-        leaf._grad = wrap(g)
-    elif old._edge is None and (old._array.base is None or _may_add_to(old._array)):
-        np.add(old._array, g, out=old._array)
-        mark_mutated(old._array)
-    else:
-        leaf._grad = wrap(np.asarray(old._array + g))
+            under(create_graph, function, leaf)
 
 
 def _may_add_to(view) -> bool:

@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from .. import _graph, _registry, errors
-from .._graph import Node, Tensor, edge_of, mark_mutated, owner_of, set_recording, wrap
+from .._graph import Node, Tensor, edge_of, mark_mutated, owner_of, under, wrap
 from .._inplace import check_writable, rebase
 
 __all__ = ["Function", "FunctionCtx", "once_differentiable"]
@@ -186,15 +186,11 @@ class Function(FunctionCtx):
         parents = tuple(
             edge_of(a) for a, need in zip(args, ctx.needs_input_grad, strict=True) if need
         )
-        before = set_recording(False)
-        try:
-            if separate:
-                output = cls.forward(*args)
-                cls.setup_context(ctx, args, output)
-            else:
-                output = cls.forward(ctx, *args)
-        finally:
-            set_recording(before)
+        if separate:
+            output = under(False, cls.forward, *args)
+            under(False, cls.setup_context, ctx, args, output)
+        else:
+            output = under(False, cls.forward, ctx, *args)
         if not isinstance(output, tuple):
             return _hand_out(cls, ctx, args, parents, (output,))[0]
         return _hand_out(cls, ctx, args, parents, output)
@@ -451,7 +447,8 @@ class _Call:
         """The gradients of the inputs that require grad, by the user's backward."""
         given = {self.carrying[0]: g} if self.single else g.parts
         grads = [self._grad_output(i, given.get(i)) for i in range(len(self.outputs))]
-        result = self.backward(self.ctx, *grads)
+        create_graph = any(isinstance(g, Tensor) for g in given.values())
+        result = under(create_graph, self.backward, self.ctx, *grads)
         result = result if isinstance(result, tuple) else (result,)
         expected = len(self.inputs)
         if len(result) < expected or any(r is not None for r in result[expected:]):
@@ -460,7 +457,12 @@ class _Call:
                 f"(expected {expected}, got {len(result)}): backward returns one per argument of "
                 "forward, None for those that have none"
             )
-        return [self._fit(i, r) for i, r in enumerate(result[:expected]) if self._takes(i, r)]
+        gradients = [self._fit(i, r) for i, r in enumerate(result[:expected]) if self._takes(i, r)]
+        if create_graph:
+            return gradients
+        # As views, so that the walk copies what becomes the grad of a leaf: backward may have
+        # returned a saved tensor, or kept its result.
+        return [None if r is None else r._array.view() for r in gradients]
 
     def _grad_output(self, i, g):
         if g is not None:
@@ -495,11 +497,7 @@ class _Call:
                 f"Function {self.op.grad_name} returned an invalid gradient at index {i} - got "
                 f"{list(got)} but expected shape compatible with {list(shape)}"
             )
-        if r._array.dtype != dtype:
-            r = _registry.cast(r, dtype=dtype)
-        # A view, so that the walk copies what becomes the grad of a leaf: backward may have
-        # returned a saved tensor, or kept its result.
-        return r if _graph.is_recording() else r._array.view()
+        return r if r._array.dtype == dtype else _registry.cast(r, dtype=dtype)
 
 
 def _kinds(values):
@@ -532,12 +530,8 @@ def once_differentiable(backward):
 
     @functools.wraps(backward)
     def wrapper(ctx, *grad_outputs):
-        before = set_recording(False)
-        try:
-            result = backward(ctx, *grad_outputs)
-        finally:
-            set_recording(before)
-        if not before:
+        result = under(False, backward, ctx, *grad_outputs)
+        if not _graph.is_recording():
             return result
         inputs = ctx._node()._parents if ctx._node is not None else ()
         grads = tuple(edge_of(g) for g in grad_outputs if isinstance(g, Tensor) and g.requires_grad)
