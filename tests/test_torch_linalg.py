@@ -21,7 +21,7 @@ from tensorgrad.ops import linalg
 torch = pytest.importorskip("torch")
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*chain_matmul is deprecated")  # PyTorch's
-examples = settings(max_examples=25, deadline=None)
+examples = settings(max_examples=12, deadline=None)
 
 # A tensor is named by its dimensions: ``x_mk`` is (m, k); ``x2_mk`` is another of that shape.
 ROWS = [
@@ -35,7 +35,8 @@ ROWS = [
     "lib.inner(x_, y_mk)", "lib.inner(x_abk, y_nk)",
     "F.linear(x_mk, y_nk)", "F.linear(x_mk, y_nk, z_n)", "F.linear(x_k, y_nk, z_n)",
     "F.linear(x_k, y_nk)", "F.linear(x_bmk, y_nk, z_n)", "F.linear(x_abmk, y_nk)",
-    "F.linear(x_mk, y_k)", "F.linear(x_mk, y_nk, z_1)", "F.linear(x_km.T, y_kn.T, z_n)",
+    "F.linear(x_mk, y_k)", "F.linear(x_bmk, y_k)", "F.linear(x_mk, y_nk, z_1)",
+    "F.linear(x_km.T, y_kn.T, z_n)",
     "lib.addmm(z_mn, x_mk, y_kn)", "lib.addmm(z_n, x_mk, y_kn)", "lib.addmm(z_, x_mk, y_kn)",
     "z_mn.addmm(x_mk, y_kn, beta=2, alpha=3)", "lib.addmm(z_m1, x_mk, y_kn, beta=0)",
     "lib.addmv(z_m, x_mk, y_k)", "lib.addmv(z_m, x_mk, y_k, alpha=-1, beta=2)",
@@ -125,7 +126,9 @@ def arrays_for(data, name, dtype):
 @given(data=st.data())
 @examples
 def test_value_and_dtype(name, data):
-    dtype = data.draw(st.sampled_from(["float32", "float64", "int64", "int32"]))
+    # PyTorch's einsum of int32 is int32, int64 or an error, depending on the equation and sizes.
+    narrow = [] if name.startswith("einsum") else ["int32"]
+    dtype = data.draw(st.sampled_from(["float32", "float64", "int64", *narrow]))
     arrays = arrays_for(data, name, dtype)
 
     def program(lib):
@@ -187,7 +190,7 @@ def test_sizes_of_one_broadcast_in_einsum(equation, data):
 
 
 @given(data=st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_random_einsums(data):
     """Any terms over three letters, and any of the letters as the result."""
     terms = data.draw(st.lists(st.text("abc", max_size=3), min_size=1, max_size=4))
@@ -250,7 +253,8 @@ CALLS = [
     "lib.kron(z, m)", "lib.kron(m, q)", "lib.inner(z, z)", "lib.dot(i[0], i[1])", "m.mv(v)",
     "lib.chain_matmul(m, q)", "F.linear(e, e)", "F.linear(m, n, v[:2])", "F.linear(i, i)",
     "F.linear(input=m, weight=n, bias=None)", "v.ger(v)", "lib.matmul(input=m, other=q)",
-    "m.addmm(m, q)", "b0 @ b0.mT", "F.linear(m, q, s)", "lib.einsum('ij', m)",
+    "m.addmm(m, q)", "b0 @ b0.mT", "F.linear(m, q, s)", "c @ c", "lib.vdot(c[0], c[1])",
+    "lib.einsum('ij,kj->ik', c, c)", "lib.einsum('ij', m)",
 ]  # fmt: skip
 BAD = [
     "m @ n", "m @ d", "m @ 2.0", "2.0 @ m", "lib.matmul(m, 2.0)", "m @ z", "z @ m", "m @ w",
@@ -285,6 +289,7 @@ def names(lib):
         "q": lib.eye(3) + 1, "v": m[0], "w": lib.ones(4), "z": lib.tensor(2.0), "d": m.double(),
         "i": i, "i2": i[:, :2], "bool": i > 2, "h": m.half(), "e": lib.zeros(0, 3), "s": m[:1],
         "b0": lib.stack([m, m + 1]), "bb": lib.ones(2, 2, 4), "nan": lib.tensor(math.nan),
+        "c": lib.tensor([[1 + 2j, 3 - 1j], [0.5j, 2.0]]),
     }  # fmt: skip
 
 
@@ -328,6 +333,14 @@ def test_integers_are_not_scaled_by_fractions():
     i = tg.tensor([[1, 2], [3, 4]])
     with pytest.raises(RuntimeError, match=r"beta and alpha must be integers, got 0\.5 and 1"):
         tg.addmm(i, i, i, beta=0.5)
+
+
+@pytest.mark.parametrize("equation", ["ij,kj->k", "ij,jk,kl->i", "ij,kl->", "ij,jk->ik"])
+def test_einsum_of_int32_is_int32(equation):
+    x = tg.ones(2, 2, dtype=tg.int32)
+    out = tg.einsum(equation, *[x] * (equation.count(",") + 1))
+    want = np.einsum(equation, *[x.numpy()] * (equation.count(",") + 1))
+    assert out.dtype is tg.int32 and out.tolist() == want.tolist()
 
 
 def test_numpy_arrays_on_either_side():

@@ -24,7 +24,7 @@ torch = pytest.importorskip("torch")
 INF, NAN = math.inf, math.nan
 FLOATS = ("float32", "float64")
 ALL = (*FLOATS, "int64", "int32", "uint8", "bool")
-examples = settings(max_examples=40, deadline=None)
+examples = settings(max_examples=20, deadline=None)
 
 
 class Row(NamedTuple):
@@ -389,7 +389,8 @@ CALLS = [
     "x.cummax(dim=1)", "b.cummax(0)", "z.cummin(0)", "x.logcumsumexp(1)", "e.logcumsumexp(0)",
     "i.nansum()", "x.nansum(0, True)", "x.nanmean(1)", "x.half().sum()", "x.half().mean(0)",
     "x.half().softmax(1)", "(x.half() * 30000).mean()", "x.half().cumsum(0)", "x.half().var(0)",
-    "x.half().norm()", "x.half().logsumexp(1)",
+    "x.half().norm()", "x.half().logsumexp(1)", "c.sum()", "c.mean(1)", "c.prod(0)", "c.cumsum(1)",
+    "c.cumprod(0)", "c.var()", "c.std(0)", "c.norm()", "c.norm(1, 0)", "c.any()", "c.all(1)",
 ]  # fmt: skip
 BAD = [
     "x.sum(2)", "x.sum(-3)", "x.sum((0, 0))", "x.sum((0, -2))", "x.sum('a')", "x.sum(1.5)",
@@ -404,17 +405,19 @@ BAD = [
     "x.softmax()", "lib.softmax(x, None)", "x.softmax(2)", "i.softmax(1)", "i.log_softmax(0)",
     "x.log_softmax(-4)", "i.norm()", "x.norm('abc')", "x.norm(2, 4)", "x.cumsum()", "x.cumsum(2)",
     "x.cumprod((0, 1))", "x.cummax(2)", "i.logcumsumexp(0)", "i.nanmean()", "lib.dist(x, x[:, :2])",
+    "c.max()", "c.min(0)", "c.amax()", "c.argmax()", "c.cummax(0)", "c.median()", "c.softmax(0)",
     "r.sum(dtype=lib.int32)", "r.prod(0, dtype=lib.int64)", "z.cummax(1)", "z.softmax(1)",
 ]  # fmt: skip
 
 
 def names(lib):
-    """Small tensors: x float, i int, u uint8, b bool, z 0-d, e empty, r tracked."""
+    """Small tensors: x float, i int, u uint8, b bool, z 0-d, e empty, c complex, r tracked."""
     x = lib.tensor([[1.0, -2.0, 0.5], [4.0, 3.0, -1.5]])
     i = lib.tensor([[1, 5, 2], [4, 3, 0]])
     return {
         "lib": lib, "x": x, "i": i, "u": i.to(lib.uint8), "b": i > 2, "z": lib.tensor(3.0),
-        "e": lib.zeros(0), "r": lib.tensor([1.0, 2.0], requires_grad=True),
+        "e": lib.zeros(0), "c": lib.tensor([[1 + 2j, 3 - 1j], [0.5j, 2.0]]),
+        "r": lib.tensor([1.0, 2.0], requires_grad=True),
     }  # fmt: skip
 
 

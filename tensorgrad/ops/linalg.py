@@ -595,11 +595,13 @@ def product_sum(name, operands, terms, out):
         operands[i], terms[i] = _diagonals(operands[i], term)
     for i, term in enumerate(terms):
         operands[i], terms[i] = _without_ones(operands[i], term, sizes, terms)
-    for i, term in enumerate(terms):
+    for i, (x, term) in enumerate(zip(operands, terms, strict=True)):
         others = set(out).union(*terms[:i], *terms[i + 1 :])
         alone = tuple(d for d, label in enumerate(term) if label not in others)
         if alone:
-            operands[i] = sum(operands[i], alone)
+            # Integers sum to int64, which the other operands need not be.
+            narrow = raw(x).dtype if len(operands) > 1 and raw(x).dtype.kind in "iu" else None
+            operands[i] = sum(operands[i], alone, dtype=narrow)
             terms[i] = "".join(label for label in term if label in others)
     while len(operands) > 1:
         i, j = _cheapest_pair(terms, out, sizes)

@@ -8,6 +8,7 @@ tensor has the one dimension 0 (or -1), of size one. float16 is computed in floa
 from __future__ import annotations
 
 import inspect
+import itertools
 import math
 import warnings
 from functools import wraps
@@ -115,8 +116,16 @@ def _checked(name, input, keepdim=False):
     return x
 
 
-def _need_elements(name, shape, axis, error=errors.ShapeError):
-    """Refuse to take an extremum over nothing."""
+def _need_order(name, x):
+    """Refuse to compare complex numbers."""
+    if x.dtype.kind == "c":
+        raise NotImplementedError(f"{name} is not implemented for {dtypes.of(x.dtype)}: no order")
+
+
+def _need_elements(name, x, axis, error=errors.ShapeError):
+    """Refuse to take an extremum over nothing, or of what has no order."""
+    _need_order(name, x)
+    shape = x.shape
     if axis is None:
         if 0 in shape:
             raise error(
@@ -132,8 +141,8 @@ def _need_elements(name, shape, axis, error=errors.ShapeError):
 
 
 def _need_floats(name, x):
-    """Refuse integers and bools as PyTorch's kernels do."""
-    if x.dtype.kind in "biu":
+    """Refuse integers, bools and complex numbers as PyTorch's kernels do."""
+    if x.dtype.kind != "f":
         raise NotImplementedError(
             f"{name} is not implemented for {dtypes.of(x.dtype)}; convert the input with .float() "
             "or pass dtype="
@@ -500,7 +509,8 @@ def std_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
 # The ops below are a closed family. With delay(x)_i = x_(i-1), the products of what comes before
 # and after a factor are delayed running products; and the sums that the gradient of a running
 # product needs, t_i = g_i + x_(i+1) t_(i+1), are a linear recurrence run backwards, whose own
-# gradient is again one.
+# gradient is again one. Where no product is 0, nor has over- or underflowed, dividing is exact
+# enough, and ten times as fast.
 
 
 def _along(run, input, dim):
@@ -512,15 +522,36 @@ def _along(run, input, dim):
     return run.op.apply((input,), {"dim": axis})
 
 
-def _accumulate(ufunc, x, dim):
-    """The running form of ``ufunc``; float32 in float64, as PyTorch, integers in int64."""
-    if x.dtype.char in "ef":
-        return ufunc.accumulate(x, dim, np.float64).astype(x.dtype)
-    return ufunc.accumulate(x, dim, np.int64 if x.dtype.kind in "biu" else None)
+def _accumulate(ufunc, x, dim, dtype):
+    """The running form of ``ufunc`` along ``dim``, computed in ``dtype``."""
+    out = x.astype(dtype)
+    n = x.shape[dim]
+    if x.size < 256 * n:
+        return ufunc.accumulate(out, dim, out=out)
+    rows = np.moveaxis(out, dim, 0)
+    for before, row in itertools.pairwise(rows):  # 2 ms where accumulate takes 26
+        ufunc(before, row, out=row)
+    return out
+
+
+def _running(ufunc, x, dim):
+    """As PyTorch does it: float16 and float32 computed in float64, integers in int64."""
+    if x.dtype.kind in "biu":
+        return _accumulate(ufunc, x, dim, np.int64)
+    single = x.dtype.char in "ef"
+    return _accumulate(ufunc, x, dim, np.float64 if single else x.dtype).astype(x.dtype, copy=False)
 
 
 def _reversed(run, x, dim):
     return flip(run(flip(x, (dim,)), dim=dim), (dim,))
+
+
+def _divisible(products):
+    """Whether all ``products`` are normal numbers: none 0, subnormal, infinite or nan."""
+    size = np.abs(raw(products))
+    if size.size == 0:
+        return False
+    return bool(np.finfo(size.dtype).tiny <= size.min() and size.max() < math.inf)
 
 
 @op(public=False, method=False)
@@ -573,7 +604,7 @@ def _recurrence_vjp(g, a, out, *, dim):
 @op(name="cumsum", public=False, method=False)
 def cumsum_along(x, *, dim):
     """The running sum along ``dim``."""
-    return _accumulate(np.add, x, dim)
+    return _running(np.add, x, dim)
 
 
 cumsum_along.vjp(x=lambda g, *, dim: _reversed(cumsum_along, g, dim))
@@ -582,12 +613,14 @@ cumsum_along.vjp(x=lambda g, *, dim: _reversed(cumsum_along, g, dim))
 @op(name="cumprod", public=False, method=False)
 def cumprod_along(x, *, dim):
     """The running product along ``dim``."""
-    return _accumulate(np.multiply, x, dim)
+    return _running(np.multiply, x, dim)
 
 
-cumprod_along.vjp(
-    x=lambda g, x, out, *, dim: delay(out, dim=dim, first=1.0) * _adjoint(x, g, dim)
-)
+@cumprod_along.vjp
+def _cumprod_vjp(g, x, out, *, dim):
+    if _divisible(out):
+        return (_reversed(cumsum_along, g * out, dim) / x,)
+    return (delay(out, dim=dim, first=1.0) * _adjoint(x, g, dim),)
 
 
 def _logcumsumexp_definition(x, *, dim):
@@ -598,7 +631,7 @@ def _logcumsumexp_definition(x, *, dim):
 @in_single
 def logcumsumexp_along(x, *, dim):
     """The logarithm of the running sum of exponentials along ``dim``."""
-    return np.logaddexp.accumulate(x, dim)
+    return _accumulate(np.logaddexp, x, dim, x.dtype)
 
 
 @logcumsumexp_along.vjp
@@ -671,8 +704,10 @@ def _others(x, dim):
 
 
 @prod_over.vjp
-def _prod_vjp(g, x, *, dim, keepdim):
+def _prod_vjp(g, x, out, *, dim, keepdim):
     shape = x.shape
+    if _divisible(out):
+        return (restore(g * out, shape, dim, keepdim) / x,)
     if dim is None or not shape:
         flat = reshape(x, (-1,))
         return (reshape(reshape(g, (1,)) * _others(flat, 0), shape),)
@@ -757,7 +792,7 @@ amin_over.vjp(x=_shared)
 def _extremum(run, input, dim, keepdim):
     name = run.op.name
     x = _checked(name, input, keepdim)
-    _need_elements(name, x.shape, axes_of(dim, x.ndim))
+    _need_elements(name, x, axes_of(dim, x.ndim))
     return run.op.apply((input,), {"dim": dim, "keepdim": keepdim})
 
 
@@ -863,7 +898,7 @@ def _choose(kind, find, input, dim, keepdim):
     axis = one_axis(dim, x.ndim)
     if x.ndim == 0:
         return _named(kind, input, np.zeros((), np.int64), axis)
-    _need_elements(name, x.shape, axis)
+    _need_elements(name, x, axis)
     return _named(kind, input, find(x, axis, keepdims=True), axis, keepdim)
 
 
@@ -879,7 +914,7 @@ def _extreme(input, dim, keepdim, other, all_of, pairwise, kind, find):
         return _choose(kind, find, input, dim, keepdim)
     if keepdim:
         raise TypeError(f"{kind.__name__}() takes keepdim only together with dim")
-    _need_elements(kind.__name__, _checked(kind.__name__, input).shape, None)
+    _need_elements(kind.__name__, _checked(kind.__name__, input), None)
     return all_of(input)
 
 
@@ -927,7 +962,7 @@ def _position(name, find, input, dim, keepdim):
     axis = None if dim is None else one_axis(dim, x.ndim)
     if x.ndim == 0:
         return wrap(np.zeros((), np.int64))
-    _need_elements(name, x.shape, axis, errors.DimError)
+    _need_elements(name, x, axis, errors.DimError)
     return wrap(asarray(find(x, axis, keepdims=keepdim)))
 
 
@@ -962,9 +997,10 @@ def argmin(input, dim=None, keepdim=False):
 def _running_extreme(kind, ufunc, input, dim):
     x = _checked(kind.__name__, input)
     axis = one_axis(dim, x.ndim)
+    _need_order(kind.__name__, x)
     if x.ndim == 0:
         return _named(kind, input, np.zeros((), np.int64), axis)
-    best = ufunc.accumulate(x, axis)
+    best = _accumulate(ufunc, x, axis, x.dtype)
     new = (x == best) | np.isnan(x) if x.dtype.kind == "f" else x == best
     shape = [1] * x.ndim
     shape[axis] = -1
@@ -1033,12 +1069,12 @@ def _middle(kind, input, dim, keepdim, skip):
         if keepdim:
             raise TypeError(f"{name}() takes keepdim only together with dim")
         if x.size == 0 and x.dtype.kind != "f":
-            _need_elements(name, x.shape, None)
+            _need_elements(name, x, None)
         return median_all.op.apply((input,), {"skip": skip})
     axis = one_axis(dim, x.ndim)
     if x.ndim == 0:
         return _named(kind, input, np.zeros((), np.int64), axis)
-    _need_elements(name, x.shape, axis)
+    _need_elements(name, x, axis)
     return _named(kind, input, _median_index(x, axis, skip), axis, keepdim)
 
 
@@ -1088,7 +1124,7 @@ def mode(input, dim=-1, keepdim=False):
     axis = one_axis(dim, x.ndim)
     if x.ndim == 0:
         return _named(return_types.mode, input, np.zeros((), np.int64), axis)
-    _need_elements("mode", x.shape, axis)
+    _need_elements("mode", x, axis)
     order = np.moveaxis(np.argsort(x, axis, kind="stable"), axis, -1)
     ranked = np.take_along_axis(np.moveaxis(x, axis, -1), order, -1)
     steps = np.arange(x.shape[axis])
