@@ -619,6 +619,31 @@ def test_a_masked_out_infinity_leaves_no_nan():
         assert not np.isnan(to_array(x.grad)[0])
 
 
+@pytest.mark.parametrize("size", [5, 5000])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_what_is_masked_out_is_zero_whatever_the_upstream_gradient(size, dtype):
+    """Short and long arrays select by different means; neither multiplies inf by 0."""
+    x = np.tile(np.array([-1.0, 2.0, -3.0, 0.5, -0.5], dtype), size // 5)
+    g = np.where(x > 0, 3.0, np.tile([INF, -INF, NAN, 1.0, INF], size // 5)).astype(dtype)
+    for f in (
+        lambda t: t.relu(), lambda t: t.clamp(min=0), lambda t: tg.where(t > 0, t, 1.0),
+        lambda t: t.masked_fill(t < 0, 0.0), lambda t: tg.maximum(t, ours(np.zeros((), dtype))),
+        lambda t: tg.hardshrink(t.clamp_min(0), 0.1), lambda t: tg.threshold(t, 0.0, 0.0),
+    ):  # fmt: skip
+        t = ours(x, True)
+        (grad,) = tg.autograd.grad(f(t), t, ours(g))
+        np.testing.assert_array_equal(to_array(grad), np.where(x > 0, 3.0, 0.0).astype(dtype))
+
+
+@pytest.mark.parametrize("size", [100, 5000])
+@pytest.mark.parametrize("name", ["softplus", "logsigmoid", "elu", "selu", "sigmoid"])
+def test_float32_keeps_its_digits_in_the_tails(name, size):
+    """Relative to the value, however small: six digits, compared with PyTorch in float64."""
+    x = np.linspace(-12.0, 12.0, size, dtype=np.float32)
+    expected = to_array(find(torch, name)(theirs(x).double()))
+    np.testing.assert_allclose(to_array(FUNCTIONS[name](ours(x))), expected, rtol=2e-6, atol=0)
+
+
 def test_derivatives_at_zero_to_the_power_zero_are_finite():
     """PyTorch gives nan in the second derivative here."""
     x, y = ours([0.0, 0.0, 2.0], True), ours([0.0, 2.0, 0.0], True)

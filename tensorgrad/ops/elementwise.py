@@ -57,6 +57,7 @@ def clone(x):
 
 
 clone.vjp(x=lambda g: g)
+clone.op.variants["memory_format"] = lambda input, *, memory_format: clone(input)
 
 
 @op(public=False, method=False, differentiable=False)
@@ -731,7 +732,7 @@ for _declared in (_tensor_power, _power_of_number, _power_by_number):
 
 
 @function(method=True)
-def pow(input, exponent, **kwargs):
+def pow(input, exponent, *, out=None):
     """``input ** exponent``: tensors or numbers on either side, broadcast and promoted.
 
     Gradients at zero follow PyTorch: that of ``x ** 0`` is 0 for every x, that of ``0 ** y``
@@ -747,10 +748,10 @@ def pow(input, exponent, **kwargs):
     tensor([2.0000, 0.5000])
     """
     if type(exponent) in _NUMBER:
-        return _power_by_number(input, exponent, **kwargs)
-    if type(input) in _NUMBER:
-        return _power_of_number(input, exponent, **kwargs)
-    return _tensor_power(input, exponent, **kwargs)
+        power = _power_by_number
+    else:
+        power = _power_of_number if type(input) in _NUMBER else _tensor_power
+    return power(input, exponent) if out is None else power(input, exponent, out=out)
 
 
 UFUNCS[np.power] = pow
