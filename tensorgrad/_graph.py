@@ -663,7 +663,7 @@ def walk(roots: dict, retain: bool, create_graph: bool, found: dict | None = Non
             if node._seq < last_write:
                 _check_fresh(node)
             if create_graph:
-                saved = plan.on_edges(node)
+                saved = plan.on_edges(node, saved, node._parents)
             if hooks is not None and hooks.before:
                 g = hooks.run_before(g, create_graph)
             gradients = run(g, saved, node.attrs)

@@ -52,7 +52,8 @@ class Plan:
         frees: whether a walk has something to free: a value, not just shapes and dtypes.
         keep: takes (inputs..., out, residuals...) and returns what to save.
         run: takes (g, saved, attrs) and returns the gradients of the needed inputs.
-        on_edges: the saved values of a node as Tensors on their edges, for create_graph.
+        on_edges: takes (node, saved, parents) and returns the saved values as Tensors on their
+            edges, for create_graph.
     """
 
     __slots__ = ("_needed", "_parts", "frees", "keep", "on_edges", "op", "run", "slots")
@@ -140,35 +141,43 @@ _FACTS = {
 
 
 def _hanger(op, needed, slots):
-    """A function from a node to its saved values, each array hung back on its edge.
+    """A function from (node, saved, parents) to the saved values, each array back on its edge.
 
     Nodes store arrays alone, so they form no cycle; a value that came from a tracked input
     or is the node's output becomes a Tensor there again, and a residual is computed anew
     by its definition, which makes it differentiable.
     """
-    inputs = {op.inputs[i]: k for k, i in enumerate(needed)} if not op.variadic else {}
+    edges = {} if op.variadic else {op.inputs[i]: f"parents[{k}]" for k, i in enumerate(needed)}
+    edges["out"] = "node"
 
-    def hang(node):
-        values = dict(zip(slots, node.saved, strict=True))
-        for name, value in values.items():
-            if name in inputs:
-                values[name] = wrap(value, node._parents[inputs[name]])
-            elif name == "out":
-                values[name] = wrap(value, node)
-            elif name == op.variadic:
-                values[name] = tuple(
-                    wrap(v, node._parents[needed.index(i)]) if i in needed else v
-                    for i, v in enumerate(value)
-                )
-        for name in slots:
-            if name in op.residuals:
-                definition = op.residuals[name]
-                reads, names = _reads(definition, skip=0)
-                attrs = {k: node.attrs[k] for k in names}
-                values[name] = definition(*[values[r] for r in reads], **attrs)
+    def source(at, name):
+        if name == op.variadic:
+            return f"all_on_edges(saved[{at}], parents)"
+        return f"wrap(saved[{at}], {edges[name]})" if name in edges else f"saved[{at}]"
+
+    def all_on_edges(values, parents):
+        edges = dict(zip(needed, parents, strict=True))
+        return tuple(wrap(v, edges[i]) if i in edges else v for i, v in enumerate(values))
+
+    values = "".join(source(at, name) + ", " for at, name in enumerate(slots))
+    env = {"wrap": wrap, "all_on_edges": all_on_edges}
+    on_edges = eval(f"lambda node, saved, parents: ({values})", env)
+    residuals = {
+        name: (op.residuals[name], *_reads(op.residuals[name], skip=0))
+        for name in slots
+        if name in op.residuals
+    }
+    if not residuals:
+        return on_edges
+
+    def with_residuals(node, saved, parents):
+        values = dict(zip(slots, on_edges(node, saved, parents), strict=True))
+        for name, (definition, reads, names) in residuals.items():
+            attrs = {k: node.attrs[k] for k in names}
+            values[name] = definition(*[values[r] for r in reads], **attrs)
         return tuple(values.values())
 
-    return hang
+    return with_residuals
 
 
 class Op:

@@ -382,8 +382,8 @@ class _OutputPlan:
     def part(self, wanted):
         return self.run
 
-    def on_edges(self, node):
-        return ()
+    def on_edges(self, node, saved, parents):
+        return saved
 
 
 class _Call:
@@ -420,9 +420,9 @@ class _Call:
             self.ends[i] = weakref.ref(end)
         return end
 
-    def on_edges(self, node):
+    def on_edges(self, node, saved, parents):
         """Nothing to do: :meth:`unpack` hangs saved tensors on their edges when asked."""
-        return node.saved
+        return saved
 
     def unpack(self, node):
         """The saved tensors of the call."""
@@ -563,5 +563,5 @@ class _Refusal:
         return _Refusal.run
 
     @staticmethod
-    def on_edges(node):
-        return ()
+    def on_edges(node, saved, parents):
+        return saved
