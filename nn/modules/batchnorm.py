@@ -99,7 +99,7 @@ class BatchNorm1d(_BatchNorm):
     >>> y = norm(torch.tensor([[1.0, 10.0], [3.0, 30.0]]))
     >>> y.round(decimals=3)
     tensor([[-1., -1.],
-            [ 1.,  1.]], grad_fn=<RoundBackward1>)
+            [ 1.,  1.]], grad_fn=<RoundBackward0>)
     """
 
     def _check_input_dim(self, input):

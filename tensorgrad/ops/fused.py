@@ -119,12 +119,7 @@ def _bce_with_logits_definition(x, y):
     definition=_bce_with_logits_definition)  # fmt: skip
 def bce_with_logits(x, y):
     """``-y log s(x) - (1-y) log(1 - s(x))`` elementwise, s the sigmoid; stable for any x."""
-    out = np.abs(x)
-    np.negative(out, out=out)
-    np.exp(out, out=out)
-    np.log1p(out, out=out)
-    out = out + np.maximum(x, 0.0)
-    return out - x * y
+    return np.log1p(np.exp(-np.abs(x))) + np.maximum(x, 0.0) - x * y
 
 
 bce_with_logits.vjp(
