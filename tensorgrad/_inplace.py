@@ -8,7 +8,7 @@ shares memory with the write is hung on it anew, so that all aliases see one his
 Three ways lead there, by what the backward of the op still needs of the old memory:
 
 - in general the result is computed apart and copied in (:func:`apply_inplace`);
-- arithmetic that saves neither its target nor its result runs in the memory itself;
+- arithmetic that saves neither its target nor its result is done in the memory itself;
 - ops that write a few elements bring a *writer* (:data:`WRITERS`), so that filling a tensor
   element by element never copies it.
 """
@@ -256,7 +256,7 @@ def apply_inplace(op, target, args, kwargs):
     check_memory(op.name + "_", array)
     if op in WRITERS:
         return _write_elements(op, target, args, kwargs)
-    if op.ufunc is not None and not kwargs and _run_in_place(op, target, args):
+    if op.name in ARITHMETIC and not kwargs and _run_in_place(op, target, args):
         return target
     since = _graph._next()
     result = fit(op.name, target, op.general((target, *args), dict(kwargs)))
@@ -273,30 +273,32 @@ def adopt(target: Tensor, result: Tensor) -> Tensor:
     return target
 
 
+# What optimizers and averages written by hand spend their time on.
+ARITHMETIC = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.true_divide}
+
+
 def _run_in_place(op, target, args) -> bool:
-    """Run a ufunc on the memory of ``target``, if its node needs neither old nor new values.
+    """Do arithmetic in the memory of ``target``, if its node needs neither old nor new values.
 
     False, with nothing done, when anything asks for the general way: other dtypes, an
     unusual argument, a shape that does not fit.
     """
     array = target._array
-    if not op.simple or op.check is not None or len(args) != len(op.inputs) - 1:
+    if array.dtype.kind != "f" or len(args) != 1:
         return False
-    if array.dtype.kind != "f":
+    (x,) = args
+    if isinstance(x, Tensor) and x._array.dtype == array.dtype:
+        other = x._array
+    elif type(x) is float or type(x) is int:
+        other = x
+    else:
         return False
-    inputs, arrays = (target, *args), [array]
-    for x in args:
-        if isinstance(x, Tensor) and x._array.dtype == array.dtype:
-            arrays.append(x._array)
-        elif type(x) is float or type(x) is int:
-            arrays.append(x)
-        else:
-            return False
+    inputs = (target, x)
     recorded = _graph.is_recording() and any(map(_is_tracked, inputs))
     if recorded and _needs_old_values(op, inputs):
         return False
     try:
-        op.ufunc(*arrays, out=array)
+        ARITHMETIC[op.name](array, other, out=array)
     except (ValueError, TypeError):  # the shapes or dtypes, before anything was written
         return False
     if recorded:
@@ -313,8 +315,8 @@ def _needs_old_values(op, inputs) -> bool:
     plan = op.plans.get(mask) or op.compile(mask)
     if "out" in plan.slots or op.inputs[0] in plan.slots:
         return True
-    owner = owner_of(inputs[0]._array)
-    return any(isinstance(x, Tensor) and owner_of(x._array) is owner for x in inputs[1:])
+    target, other = inputs
+    return isinstance(other, Tensor) and owner_of(other._array) is owner_of(target._array)
 
 
 def _write_elements(op, target, args, kwargs):

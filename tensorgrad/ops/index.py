@@ -1828,6 +1828,11 @@ def _fill_into(out, value):
 
 @writer(copy)
 def _copy_into(out, source, *, non_blocking):
+    if getattr(source, "ndim", 0) > out.ndim:
+        raise ShapeError(
+            f"copy_: output with shape {list(out.shape)} doesn't match the broadcast shape "
+            f"{list(source.shape)}"
+        )
     np.copyto(out, source, casting="unsafe")
 
 

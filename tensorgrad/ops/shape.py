@@ -20,7 +20,7 @@ import numpy as np
 
 from .. import _graph, dtypes
 from .._graph import LEAF, Node, Tensor, asarray, edge_of, ndarray, owner_of, record, wrap
-from .._inplace import view_put
+from .._inplace import become, set_data, view_put
 from .._registry import METHODS, alias, function, link_view, op
 from ..errors import DimError, DtypeError, ShapeError
 
@@ -2205,3 +2205,58 @@ def as_strided(input, size, stride, storage_offset=None):
         )
     attrs = {"size": size, "stride": stride, "storage_offset": 0 if 0 in size else storage_offset}
     return hang(_as_strided.op, base, _as_strided.op.forward(memory, **attrs), attrs)
+
+
+# --- changes of shape in place ----------------------------------------------------------
+
+
+@method
+def transpose_(self, dim0, dim1):
+    """In-place :func:`tensorgrad.transpose`: the memory stays, the tensor is seen otherwise."""
+    ndim = self._array.ndim
+    dims = {"dim0": wrap_dim(dim0, ndim), "dim1": wrap_dim(dim1, ndim)}
+    return become(self, _transpose.op, dims) if ndim else self
+
+
+METHODS["swapaxes_"] = METHODS["swapdims_"] = transpose_
+
+
+@method
+def t_(self):
+    """In-place :func:`tensorgrad.t`."""
+    t(self)  # checks the number of dimensions
+    return become(self, _t.op, {})
+
+
+@method
+def squeeze_(self, dim=None):
+    """In-place :func:`tensorgrad.squeeze`."""
+    ndim = self._array.ndim
+    dims = tuple(range(ndim)) if dim is None else wrap_dims("squeeze_", dim, ndim)
+    return become(self, _SQUEEZE.get(type(dim), _SQUEEZE[tuple]), {"dim": dims})
+
+
+@method
+def unsqueeze_(self, dim):
+    """In-place :func:`tensorgrad.unsqueeze`."""
+    return become(self, _unsqueeze.op, {"dim": wrap_dim(dim, self._array.ndim + 1)})
+
+
+@method
+def resize_(self, *sizes, size=None):
+    """Give the tensor another size; elements beyond the old ones are whatever memory held.
+
+    In the memory it has when that suffices, else in a copy, which views do not follow.
+
+    Raises:
+        RuntimeError: the tensor requires grad.
+    """
+    if self._edge is not None:
+        raise RuntimeError("cannot resize variables that require grad")
+    shape = integers("resize_", "size", sizes, size)
+    flat = self._array.reshape(-1)
+    n = math.prod(shape)
+    if n > flat.size:
+        flat = np.concatenate([flat, np.empty(n - flat.size, flat.dtype)])
+    set_data(self, flat[:n].reshape(shape))
+    return self
