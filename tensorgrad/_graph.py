@@ -605,7 +605,28 @@ def reach(roots) -> list:
                 seen.add(parent)
                 order.append(parent)
     order.sort(key=_by_seq, reverse=True)
+    for edge in reversed(order):
+        if edge._seq:
+            break
+        if edge._hooks is not None and edge._hooks.after:
+            return _leaves_early(order)
     return order
+
+
+def _leaves_early(order) -> list:
+    """``order`` with each leaf right behind the last node that adds to its gradient.
+
+    So a hook that updates a parameter and drops its gradient bounds the memory for gradients.
+    """
+    due: dict = {}
+    placed = set()
+    for edge in reversed(order):  # oldest first
+        for parent in edge._parents:
+            if not parent._seq and parent not in placed:
+                placed.add(parent)
+                due.setdefault(edge, []).append(parent)
+    free = [edge for edge in order if not edge._seq and edge not in placed]
+    return free + [e for node in order if node._seq for e in (node, *due.get(node, ()))]
 
 
 def _leading_to(targets, order) -> dict:

@@ -1046,6 +1046,28 @@ def post_accumulate_frees(lib):
     return x, x.grad
 
 
+def post_accumulate_runs_while_the_walk_does(lib):
+    a, b, c = vector(lib), vector(lib), vector(lib)
+    seen = []
+    for name, leaf in (("a", a), ("b", b), ("c", c)):
+        leaf.register_post_accumulate_grad_hook(lambda leaf, name=name: seen.append(name))
+    h = a * 2
+    h.register_hook(lambda g: seen.append("h"))
+    k = h * b * a
+    k.register_hook(lambda g: seen.append("k"))
+    (k * c).sum().backward()
+    return seen, a.grad, b.grad, c.grad
+
+
+def post_accumulate_on_a_root(lib):
+    a, b = vector(lib), vector(lib)
+    seen = []
+    a.register_post_accumulate_grad_hook(lambda leaf: seen.append(leaf.grad.clone()))
+    b.register_post_accumulate_grad_hook(lambda leaf: seen.append(leaf.grad.clone()))
+    lib.autograd.backward([a, a * b], [lib.ones(3), lib.ones(3)])
+    return sorted(seen, key=lambda g: g.sum().item()), a.grad, b.grad
+
+
 def nested_backward_in_hook(lib):
     x, z = vector(lib), vector(lib)
 
@@ -1096,7 +1118,8 @@ HOOKS = [
     hook_removed, hook_removes_itself, hook_stays_with_the_old_value, hook_does_not_record,
     second_order_through_hook, hook_in_only_one_branch, retain, retain_after_hooks,
     retain_on_leaf, retain_under_grad, retain_across_in_place, retain_with_graph,
-    post_accumulate, post_accumulate_frees, nested_backward_in_hook, hook_of_other_shape,
+    post_accumulate, post_accumulate_frees, post_accumulate_runs_while_the_walk_does,
+    post_accumulate_on_a_root, nested_backward_in_hook, hook_of_other_shape,
     hook_of_other_dtype, hook_of_other_type, hook_on_untracked, retain_on_untracked,
     post_accumulate_on_non_leaf, post_accumulate_on_untracked,
 ]  # fmt: skip
