@@ -467,8 +467,8 @@ def div(x, y):
     return x / y
 
 
-# The gradient of y re-uses the quotient instead of dividing by y twice.
-div.vjp(x=lambda g, y: g / y, y=lambda g, y, out: g * (out / -y))
+# By x and not by the quotient, which code like ``x = x / n; x += b`` overwrites.
+div.vjp(x=lambda g, y: g / y, y=lambda g, x, y: g * (x / y / -y))
 
 
 def _div_rounded(input, other, *, rounding_mode):
