@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -548,30 +549,39 @@ def contract(x, y, *, xs, ys, out):
 
     A label occurs once in a string, and in at least two of the three.
     """
-    both = [label for label in xs if label in ys]
-    batch = [label for label in out if label in both]
-    inner = [label for label in both if label not in out]
-    left = [label for label in out if label in xs and label not in both]
-    right = [label for label in out if label in ys and label not in both]
-    size = dict(zip(xs + ys, x.shape + y.shape, strict=True))
-    b, m, k, n = (_size(size, labels) for labels in (batch, left, inner, right))
-    x = _arranged(x, xs, batch + left + inner)
-    y = _arranged(y, ys, batch + inner + right)
-    if batch:
+    to_x, to_y, to_out, batch, left, inner = _arrangement(xs, ys, out)
+    x, y = x.transpose(to_x), y.transpose(to_y)
+    many, rows, columns = x.shape[:batch], x.shape[batch : batch + left], y.shape[batch + inner :]
+    b, m, n = math.prod(many), math.prod(rows), math.prod(columns)
+    k = math.prod(x.shape[batch + left :])
+    if not inner:
+        result = x.reshape(b, m, 1) * y.reshape(b, 1, n)
+    elif batch:
         result = product(x.reshape(b, m, k), y.reshape(b, k, n))
     else:
         result = product(x.reshape(m, k), y.reshape(k, n))
-    order = batch + left + right
-    return _arranged(result.reshape([size[label] for label in order]), order, out)
+    return result.reshape(many + rows + columns).transpose(to_out)
 
 
-def _size(size, labels):
-    return math.prod([size[label] for label in labels])
+@lru_cache(maxsize=1024)
+def _arrangement(xs, ys, out):
+    """The orders of dimensions that make a contraction a product of matrices.
 
-
-def _arranged(x, labels, order):
-    """``x`` with its dimensions in another order."""
-    return x.transpose([labels.index(label) for label in order])
+    The orders for x (batch, left, inner), y (batch, inner, right) and the result, and the numbers
+    of batch, left and inner dimensions.
+    """
+    batch = [label for label in out if label in xs and label in ys]
+    left = [label for label in out if label not in ys]
+    right = [label for label in out if label not in xs]
+    inner = [label for label in xs if label not in out]
+    return (
+        [xs.index(label) for label in batch + left + inner],
+        [ys.index(label) for label in batch + inner + right],
+        [(batch + left + right).index(label) for label in out],
+        len(batch),
+        len(left),
+        len(inner),
+    )
 
 
 def _contract(x, y, xs, ys, out):
@@ -590,6 +600,14 @@ def product_sum(name, operands, terms, out):
     Sizes that share a label must be equal, or 1, which broadcasts.
     """
     sizes = _label_sizes(name, operands, terms)
+    if len(terms) == 2 and _pairs_up(*terms, out):
+        x, y = operands
+        if all(
+            n == sizes[label]
+            for a, term in zip(operands, terms, strict=True)
+            for n, label in zip(raw(a).shape, term, strict=True)
+        ):
+            return _contract(x, y, *terms, out)
     terms = list(terms)
     for i, term in enumerate(terms):
         operands[i], terms[i] = _diagonals(operands[i], term)
@@ -614,6 +632,16 @@ def product_sum(name, operands, terms, out):
         terms.append(kept)
     (result,), (term,) = operands, terms
     return permute(result, [term.index(label) for label in out])
+
+
+@lru_cache(maxsize=1024)
+def _pairs_up(xs, ys, out):
+    """Whether :func:`contract` takes these terms as they are."""
+    return all(
+        term.count(label) == 1 and (xs + ys + out).count(label) > 1
+        for term in (xs, ys, out)
+        for label in term
+    )
 
 
 def _label_sizes(name, operands, terms):
@@ -663,6 +691,10 @@ def _kept(xs, ys, others, out):
     return "".join(label for label in dict.fromkeys(xs + ys) if label in wanted)
 
 
+def _size(sizes, labels):
+    return math.prod([sizes[label] for label in labels])
+
+
 def _cheapest_pair(terms, out, sizes):
     """The pair whose contraction shrinks the operands most, or grows them least."""
     if len(terms) == 2:
@@ -677,8 +709,11 @@ def _cheapest_pair(terms, out, sizes):
     return min(itertools.combinations(range(len(terms)), 2), key=growth)
 
 
-def _parse(equation, operands):
+@lru_cache(maxsize=1024)
+def _parse(equation, ndims):
     """Terms and result of an einsum equation, one character per dimension, ellipses spelled out.
+
+    ``ndims`` are the operands' numbers of dimensions.
 
     Raises:
         RuntimeError: the equation is not well formed or does not fit the operands.
@@ -692,18 +727,18 @@ def _parse(equation, operands):
             f"einsum(): invalid subscript {sorted(bad)[0]!r} given in the equation {equation!r}, "
             "subscripts must be in [a-zA-Z], '...' at most once per operand"
         )
-    if len(terms) != len(operands):
-        few = "fewer" if len(operands) < len(terms) else "more"
+    if len(terms) != len(ndims):
+        few = "fewer" if len(ndims) < len(terms) else "more"
         raise errors.ShapeError(
             f"einsum(): {few} operands were provided than specified in the equation {equation!r}: "
-            f"{len(operands)} and {len(terms)}"
+            f"{len(ndims)} and {len(terms)}"
         )
-    spans = [raw(x).ndim - len(t.replace("...", "")) for t, x in zip(terms, operands, strict=True)]
+    spans = [n - len(term.replace("...", "")) for n, term in zip(ndims, terms, strict=True)]
     for i, (term, span) in enumerate(zip(terms, spans, strict=True)):
         if span < 0 or (span and "..." not in term) or term.count("...") > 1:
             raise errors.ShapeError(
                 f"einsum(): the number of subscripts in the equation ({len(term)}, {term!r}) does "
-                f"not match the number of dimensions ({raw(operands[i]).ndim}) for operand {i}"
+                f"not match the number of dimensions ({ndims[i]}) for operand {i}"
                 + ("" if "..." in term else " and no ellipsis was given")
             )
     dots = "".join(chr(_FIRST_DOT + i) for i in range(max(spans, default=0)))
@@ -727,7 +762,7 @@ def _parse(equation, operands):
                 f"einsum(): output subscript {label} does not appear in the equation for any input "
                 f"operand: {equation!r}"
             )
-    return named, out
+    return tuple(named), out
 
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -770,7 +805,7 @@ def einsum(equation, *operands):
         )
     arrays = [_array("einsum", f"operands[{i}]", x) for i, x in enumerate(operands)]
     _same_dtype("einsum", *arrays)
-    terms, out = _parse(equation, operands)
+    terms, out = _parse(equation, tuple(x.ndim for x in arrays))
     return product_sum("einsum", list(operands), terms, out)
 
 
