@@ -22,7 +22,7 @@ from .._registry import SYNONYMS, op, publish
 from ..kernels.sums import total
 from .comparison import maximum, minimum
 from .elementwise import abs, cast, exp, keep, log, sign, sqrt, where
-from .shape import broadcast_to, flip, reshape, unsqueeze, wrap_dim, wrap_dims
+from .shape import broadcast_to, flip, reshape, strided, unsqueeze, wrap_dim, wrap_dims
 
 # --- arguments --------------------------------------------------------------------------
 
@@ -96,6 +96,13 @@ def spread(g, shape, dim=None, keepdim=False):
     """``g``, shaped like a reduction's result, repeated to the ``shape`` that was reduced."""
     g = restore(g, shape, dim, keepdim)
     return broadcast_to(g if isinstance(g, Tensor | ndarray) else asarray(g), shape)
+
+
+def spread_one(g, shape):
+    """A 0-d ``g`` repeated to ``shape``; 2 us less than :func:`spread`."""
+    if isinstance(g, Tensor):
+        return broadcast_to(g, shape)
+    return strided(asarray(g), shape, (0,) * len(shape))
 
 
 def raw(x):
@@ -216,7 +223,7 @@ def sum_all(x):
     return total(x)
 
 
-sum_all.vjp(x=lambda g, x_shape: spread(g, x_shape))
+sum_all.vjp(x=lambda g, x_shape: spread_one(g, x_shape))
 
 
 @op(name="sum", public=False, method=False, grad_name="SumBackward1")
@@ -269,10 +276,11 @@ def _mean(x, axis, keepdim):
 @op(public=False, method=False, grad_name="MeanBackward0")
 def mean_all(x):
     """The mean of all elements."""
-    return _mean(x, None, False)
+    n = x.size
+    return total(x) / n if n and x.dtype.char in "fd" else _mean(x, None, False)
 
 
-mean_all.vjp(x=lambda g, x_shape: spread(g / (math.prod(x_shape) or 1), x_shape))
+mean_all.vjp(x=lambda g, x_shape: spread_one(g / (math.prod(x_shape) or 1), x_shape))
 
 
 @op(name="mean", public=False, method=False, grad_name="MeanBackward1")
