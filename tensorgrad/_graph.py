@@ -9,6 +9,7 @@ nothing forms a reference cycle and a graph dies with its last output.
 from __future__ import annotations
 
 import threading
+import warnings
 import weakref
 from itertools import count
 from operator import attrgetter
@@ -379,6 +380,13 @@ class Tensor:
     @property
     def grad(self) -> Tensor | None:
         """The gradient that backward accumulated, None before the first. Assignable."""
+        if self._grad is None and not self.is_leaf and self._edge._hooks is None:
+            warnings.warn(
+                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its "
+                ".grad attribute won't be populated during autograd.backward(); call "
+                ".retain_grad() on it before, or read the .grad of the leaf it came from.",
+                stacklevel=2,
+            )
         return self._grad
 
     @grad.setter
@@ -639,6 +647,37 @@ def _leading_to(targets, order) -> dict:
     return leading
 
 
+class Part:
+    """A gradient of ``shape`` that is ``value`` at a basic ``index`` and zero elsewhere.
+
+    What the vjps of views that read a part return on arrays: the walk adds it to the sum of
+    their base, so a loop over the slices of a tensor takes one array of zeros and not one each.
+    """
+
+    __slots__ = ("index", "shape", "value")
+
+    def __init__(self, value, shape, index):
+        self.value, self.shape, self.index = value, shape, index
+
+    def dense(self) -> ndarray:
+        """The whole gradient."""
+        out = np.zeros(self.shape, self.value.dtype)
+        out[self.index] = self.value
+        return out
+
+    def added_to(self, total, own: bool) -> ndarray:
+        """The sum with ``total``; in its memory if it is ``own``, None standing for zero."""
+        if total is None:
+            return self.dense()
+        total = total if own else np.array(total)
+        total[self.index] += self.value
+        return total
+
+
+def _dense(gradients) -> list:
+    return [g.dense() if type(g) is Part else g for g in gradients]
+
+
 def walk(roots: dict, retain: bool, create_graph: bool, found: dict | None = None):
     """Carry the gradients of ``roots`` down the graph.
 
@@ -689,11 +728,16 @@ def walk(roots: dict, retain: bool, create_graph: bool, found: dict | None = Non
                 g = hooks.run_before(g, create_graph)
             gradients = run(g, saved, node.attrs)
             if anomaly is not None:
+                gradients = _dense(gradients)
                 anomaly.check(node, gradients)
             if hooks is not None and hooks.around:
-                gradients = hooks.run_around(gradients, g, create_graph)
+                gradients = hooks.run_around(_dense(gradients), g, create_graph)
             for parent, gp in zip(node._parents, gradients):  # noqa: B905 - strict= costs 0.2 us
                 if gp is None:
+                    continue
+                if type(gp) is Part:
+                    grads[parent] = gp.added_to(grads.get(parent), parent in summed)
+                    summed.add(parent)
                     continue
                 if gp.shape != parent._shape:
                     gp = sum_to(gp, shape=parent._shape)  # undo broadcasting, in one place

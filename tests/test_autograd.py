@@ -8,6 +8,8 @@ import weakref
 import numpy as np
 import pytest
 from both import agree
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import tensorgrad as tg
 from tensorgrad.autograd import functional, hooks
@@ -1156,6 +1158,17 @@ def test_retained_gradient_does_not_keep_the_tensor():
     y.backward()
 
 
+def test_grad_of_a_non_leaf_warns():
+    x = tg.ones(2, requires_grad=True)
+    h = x * 2
+    with pytest.warns(UserWarning, match="not a leaf Tensor"):
+        assert h.grad is None
+    h.retain_grad()
+    assert h.grad is None
+    assert x.grad is None
+    assert tg.ones(2).grad is None
+
+
 def test_handle_is_the_same_for_leaves_and_others():
     x = tg.ones(2, requires_grad=True)
     assert isinstance(x.register_hook(print), hooks.RemovableHandle)
@@ -1373,3 +1386,111 @@ def test_variable_is_a_tensor():
     assert tg.autograd.Variable().numel() == 0
     with pytest.warns(UserWarning, match="volatile"):
         tg.autograd.Variable(x, volatile=True)
+
+
+# --- random programs --------------------------------------------------------------------
+
+SHAPES = [(), (3,), (2, 3), (2, 1)]
+MAKE = [
+    lambda x, y: -x, lambda x, y: x.tanh(), lambda x, y: x * x, lambda x, y: x.exp(),
+    lambda x, y: x.sum(), lambda x, y: x.sigmoid(), lambda x, y: x * 2.0 + 1.0,
+    lambda x, y: x.clone(), lambda x, y: x.mean(), lambda x, y: x.relu(),
+    lambda x, y: (x * x + 1).sqrt(), lambda x, y: x / (x * x + 2), lambda x, y: x.detach(),
+    lambda x, y: x + y, lambda x, y: x * y, lambda x, y: x - y, lambda x, y: x / (y * y + 1),
+    lambda x, y: x.reshape(-1), lambda x, y: x.t() if x.dim() == 2 else x,
+    lambda x, y: x[0] if x.dim() else x, lambda x, y: x[..., 1:] if x.dim() else x,
+    lambda x, y: x[..., ::2] if x.dim() else x, lambda x, y: x.unsqueeze(0) if x.dim() < 2 else x,
+    lambda x, y: x.squeeze(), lambda x, y: x.flatten(), lambda x, y: x.view_as(x),
+]  # fmt: skip
+CHANGE = [
+    lambda x, y: x.add_(y), lambda x, y: x.mul_(y), lambda x, y: x.sub_(y),
+    lambda x, y: x.tanh_(), lambda x, y: x.zero_(), lambda x, y: x.copy_(y),
+    lambda x, y: x.mul_(2.0), lambda x, y: x.exp_(), lambda x, y: x.neg_(), lambda x, y: x.relu_(),
+    lambda x, y: x.fill_(0.5), lambda x, y: x.sigmoid_(), lambda x, y: x.div_(2.0),
+    lambda x, y: x.clamp_(-0.5, 0.5), lambda x, y: x.__setitem__(..., y),
+    lambda x, y: x.__setitem__(0 if x.dim() else ..., y),
+    lambda x, y: x.__setitem__((..., slice(1, None)) if x.dim() else ..., y),
+]  # fmt: skip
+
+
+def program_of(seed):
+    """Steps (kind, three numbers in [0, 1), values) that make, change and differentiate."""
+    rng = np.random.default_rng(seed)
+    kinds = ["leaf", "leaf", "make", "make", "make", "make", "change", "change", "quiet change",
+             "grad", "second", "backward"]  # fmt: skip
+    steps = [
+        (kinds[rng.integers(len(kinds))], *rng.random(3), rng.uniform(-1, 1, (2, 3)))
+        for _ in range(rng.integers(6, 24))
+    ]
+    return [*steps, ("end", 0.0, 0.0, 0.0, None)]
+
+
+def perform(steps, lib):
+    """All values that the program comes by, up to its first error."""
+    tensors, leaves, seen = [], [], []
+
+    def record(values):
+        seen.append([None if v is None else np.array(v.detach().numpy()) for v in values])
+
+    def step(kind, u, v, w, values):
+        if kind == "leaf" or not tensors:
+            shape = SHAPES[int(u * len(SHAPES))]
+            data = values.ravel()[: int(np.prod(shape))].reshape(shape)
+            leaves.append(lib.tensor(data, requires_grad=bool(v < 0.7)))
+            return tensors.append(leaves[-1])
+        x, y = tensors[int(u * len(tensors))], tensors[int(v * len(tensors))]
+        tracked = [t for t in leaves if t.requires_grad]
+        if kind == "make":
+            tensors.append(MAKE[int(w * len(MAKE))](x, y))
+        elif kind == "change":
+            CHANGE[int(w * len(CHANGE))](x, y)
+        elif kind == "quiet change":
+            with lib.no_grad():
+                CHANGE[int(w * len(CHANGE))](x, y)
+        elif kind == "grad":
+            record(lib.autograd.grad(x.sum(), tracked, retain_graph=True, allow_unused=True))
+        elif kind == "second":
+            options = {"allow_unused": True, "retain_graph": True}
+            (g,) = lib.autograd.grad((x * x).sum(), tracked[:1], create_graph=True, **options)
+            if g is not None:
+                record([g, *lib.autograd.grad(g.sum(), tracked, **options)])
+        elif kind == "backward":
+            x.sum().backward(retain_graph=bool(w < 0.7))
+        else:
+            for t in tensors:
+                if t.requires_grad:
+                    t.sum().backward(retain_graph=True)
+
+    try:
+        for s in steps:
+            step(*s)
+    except RuntimeError as error:
+        return seen, error
+    record(tensors)
+    record([t.grad for t in leaves if t.is_leaf])
+    seen.append([t.requires_grad for t in tensors])
+    return seen, None
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0, 2**32))
+def test_random_programs_with_views_and_in_place_writes(seed):
+    """What PyTorch computes, tensorgrad computes too, and no more of it fails.
+
+    The other way round is allowed: where an in-place operation keeps a copy of what its own
+    backward needs, a later write is no error here.
+    """
+    torch = pytest.importorskip("torch")
+    steps = program_of(seed)
+    theirs, their_error = perform(steps, torch)
+    ours, our_error = perform(steps, tg)
+    if their_error is None and our_error is not None:
+        raise our_error
+    for a, b in zip(ours, theirs, strict=their_error is None):
+        assert len(a) == len(b)
+        for x, y in zip(a, b, strict=True):
+            if y is None or isinstance(y, bool):
+                assert x is y
+            else:
+                assert x.shape == y.shape
+                np.testing.assert_allclose(x, y, rtol=1e-8, atol=1e-10)
