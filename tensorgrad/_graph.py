@@ -669,7 +669,8 @@ class Part:
         """The sum with ``total``; in its memory if it is ``own``, None standing for zero."""
         if total is None:
             return self.dense()
-        total = total if own else np.array(total)
+        if not own or type(total) is not ndarray:  # sums of 0-d arrays are scalars
+            total = np.array(total)
         total[self.index] += self.value
         return total
 

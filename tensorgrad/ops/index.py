@@ -20,7 +20,7 @@ import warnings
 import numpy as np
 
 from .. import _registry, dtypes, return_types
-from .._graph import Tensor, asarray, ndarray, wrap
+from .._graph import Tensor, asarray, edge_of, ndarray, record, wrap
 from .._inplace import apply_inplace, assign, writer
 from .._registry import METHODS, function, op
 from ..errors import DtypeError, ShapeError
@@ -107,17 +107,17 @@ def _parse(shape, index):
         elif isinstance(item, slice):
             basic.append(item)
             source, place = source + 1, place + 1
-        elif item.dtype == bool and item.ndim == 0:
+        elif _is_bool(item) and item.ndim == 0:
             basic.append(None)
             advanced[place] = np.zeros(int(item), np.intp)
             place += 1
         else:
             arrays = [item]
-            if item.dtype == bool:
+            if _is_bool(item):
                 _check_mask(item, shape, source)
                 if masks > 1:
                     arrays = item.nonzero()
-            n = item.ndim if item.dtype == bool else 1
+            n = item.ndim if _is_bool(item) else 1
             for k, array in enumerate(arrays):
                 advanced[place + k] = array
             basic += [slice(None)] * n
@@ -129,7 +129,7 @@ def _parse(shape, index):
         return viewer or ALIAS, (*basic, ...), None
     last = max(advanced)
     lone = advanced[last]
-    if len(advanced) == 1 and lone.dtype == bool:
+    if len(advanced) == 1 and _is_bool(lone):
         return viewer, (*basic, ...), (*([slice(None)] * last), lone)
     arrays = [advanced[d] for d in sorted(advanced)]
     if len(arrays) > 1:
@@ -220,7 +220,7 @@ def _expanded(shape, items):
 def _dims_used(item) -> int:
     if item is None or item is ...:
         return 0
-    return item.ndim if isinstance(item, ndarray) and item.dtype == bool else 1
+    return item.ndim if isinstance(item, ndarray) and _is_bool(item) else 1
 
 
 def _in_range(i, dim, shape):
@@ -255,7 +255,7 @@ def _together(arrays):
 def _out_of_range(index, shape):
     """The IndexError for the first index array with an element out of range."""
     for dim, item in enumerate(index):
-        if isinstance(item, ndarray) and item.size and item.dtype != bool:
+        if isinstance(item, ndarray) and item.size and not _is_bool(item):
             low, high = int(item.min()), int(item.max())
             wrong = high if high >= shape[dim] else low
             if not -shape[dim] <= wrong < shape[dim]:
@@ -310,7 +310,11 @@ def _first(axes) -> int:
 
 
 def _is_mask(index) -> bool:
-    return index[-1].dtype == bool
+    return _is_bool(index[-1])
+
+
+def _is_bool(array) -> bool:
+    return array.dtype.kind == "b"
 
 
 def _by_rows(x, axes, number):
@@ -330,7 +334,7 @@ def _index(x, *, index):
     """The elements of ``x`` at arrays of indices, or where a mask is true; a copy."""
     last = index[-1]
     try:
-        if last.dtype != bool and all(isinstance(i, slice) for i in index[:-1]):
+        if last.dtype.kind != "b" and all(type(i) is slice for i in index[:-1]):
             return x.take(last, len(index) - 1)  # a fifth of the time of x[index]
         return x[index]
     except IndexError as error:
@@ -355,7 +359,13 @@ def _put_add(x, *, index, shape):
 
 def index_at(x, index):
     """The elements of ``x`` at an advanced ``index``, a tuple as :func:`_parse` makes it."""
-    return _index.op.apply((x,), {"index": index})
+    if not isinstance(x, Tensor):
+        return _index.op.forward(x, index=index)
+    array, attrs = x._array, {"index": index}
+    out = _index.op.forward(array, index=index)
+    if x._edge is None:
+        return wrap(out)
+    return record(_index.op, 1, (edge_of(x),), (array, out), attrs, out)
 
 
 _index.vjp(
@@ -375,6 +385,11 @@ def getitem(self, index):
             _parse(self._array.shape, index)  # raises, and says which dimension
             raise
         return hang(viewer, self, out, {"index": full})
+    if isinstance(index, Tensor):
+        i, shape = index._array, self._array.shape
+        mask = i.dtype.kind == "b" and i.shape == shape[: i.ndim]
+        if i.ndim and shape and (mask or i.dtype.kind == "i"):
+            return index_at(self, (i,))
     viewer, basic, advanced = _parse(self._array.shape, index)
     x = self if viewer is None else at(viewer, self, basic)
     return x if advanced is None else index_at(x, advanced)
@@ -496,8 +511,8 @@ def _fitting(value, array, index):
     if not isinstance(last, ndarray):
         ndim = array[index].ndim
     else:
-        used = sum(i.ndim if i.dtype == bool else 1 for i in index if isinstance(i, ndarray))
-        ndim = array.ndim - used + (1 if last.dtype == bool else last.ndim)
+        used = sum(i.ndim if _is_bool(i) else 1 for i in index if isinstance(i, ndarray))
+        ndim = array.ndim - used + (1 if _is_bool(last) else last.ndim)
     extra = value._array.ndim - ndim
     if extra > 0 and value._array.shape[:extra] == (1,) * extra:
         return reshape(value, value._array.shape[extra:])
@@ -586,41 +601,55 @@ def _positions(name, shape, index, dim, src=None):
     dim = wrap_dim(dim, len(shape))
     if index.dtype.kind not in "iu":
         raise DtypeError(f"{name}(): Expected dtype int32/int64 for index, got {index.dtype}")
-    shape, sizes = shape or (1,), index.shape or (1,)
+    if not shape or not index.ndim:
+        one = src.reshape(src.shape or (1,)) if isinstance(src, ndarray) else src
+        where = index.reshape(index.shape or (1,))
+        return _positions(name, shape or (1,), where, dim, one).reshape(index.shape)
+    sizes = index.shape
+    _check_sizes(name, shape, index, dim, src)
+    _check_bounds(index, dim, shape[dim])
+    others, step, own = None, 1, 1
+    for d in range(len(shape) - 1, -1, -1):
+        if d == dim:
+            own = step
+        elif sizes[d] > 1:
+            along = np.arange(sizes[d]) * step
+            along = along.reshape(-1, *(1,) * (len(sizes) - 1 - d))
+            others = along if others is None else others + along
+        step *= shape[d]
+    where = np.multiply(index, own, dtype=np.intp, casting="unsafe")
+    return where if others is None else where + others
+
+
+def _check_sizes(name, shape, index, dim, src):
+    """Refuse an index that is larger than what it points into, or than its source."""
+    sizes = index.shape
     if len(sizes) != len(shape):
         raise ShapeError(
             f"{name}(): Index tensor must have the same number of dimensions as input tensor, got "
-            f"shapes {list(index.shape)} and {list(shape)}"
+            f"shapes {list(sizes)} and {list(shape)}"
         )
-    for d, (n, m) in enumerate(zip(sizes, shape, strict=True)):
-        if n > m and d != dim and index.size:
-            raise ShapeError(
-                f"{name}(): Size does not match at dimension {d} expected index "
-                f"{list(index.shape)} to be no larger than self {list(shape)} apart from "
-                f"dimension {dim}"
-            )
-    if isinstance(src, ndarray) and index.size:
-        have = src.shape or (1,)
-        if len(have) != len(sizes) or any(n > m for n, m in zip(sizes, have, strict=True)):
-            raise ShapeError(
-                f"{name}(): Expected index {list(index.shape)} to be no larger than self "
-                f"{list(shape)} apart from dimension {dim} and to be no larger size than src "
-                f"{list(src.shape)}"
-            )
-    _check_bounds(index, dim, shape[dim])
-    steps = [math.prod(shape[d + 1 :]) for d in range(len(shape))]
-    where = index.reshape(sizes).astype(np.intp) * steps[dim]
     for d, n in enumerate(sizes):
-        if d != dim and n > 1:
-            column = [-1 if k == d else 1 for k in range(len(sizes))]
-            where += (np.arange(n) * steps[d]).reshape(column)
-    return where.reshape(index.shape)
+        if n > shape[d] and d != dim and index.size:
+            raise ShapeError(
+                f"{name}(): Size does not match at dimension {d} expected index {list(sizes)} to "
+                f"be no larger than self {list(shape)} apart from dimension {dim}"
+            )
+    if not isinstance(src, ndarray) or not index.size:
+        return
+    if src.ndim != len(sizes) or any(n > m for n, m in zip(sizes, src.shape, strict=True)):
+        raise ShapeError(
+            f"{name}(): Expected index {list(sizes)} to be no larger than self {list(shape)} apart "
+            f"from dimension {dim} and to be no larger size than src {list(src.shape)}"
+        )
 
 
 def _check_bounds(index, dim, size, error=ShapeError, negative=False):
     """Raise ``error`` if an element of ``index`` is not in ``[0, size)``, or ``[-size, size)``."""
     if not index.size:
         return
+    if index.dtype == np.int64 and not negative and index.view(np.uint64).max() < size:
+        return  # as unsigned numbers negative ones are large: one pass for both bounds
     low, high = int(index.min()), int(index.max())
     if high >= size or low < (-size if negative else 0):
         wrong = high if high >= size else low
@@ -639,12 +668,18 @@ def _flat(out):
     return out.reshape(-1) if out.flags.c_contiguous else None
 
 
-@op(order="x dim index sparse_grad")
-def gather(x, index, *, dim, sparse_grad=False):
-    """The elements of ``x`` at ``index`` along ``dim``, in the shape of ``index``.
+@op(name="gather", public=False, method=False)
+def _gather(x, index, *, dim):
+    """The elements of ``x`` at ``index`` along ``dim``."""
+    return x.reshape(-1).take(_positions("gather", x.shape, index, dim))
 
-    ``out[i][j] = x[index[i][j]][j]`` for two dimensions and ``dim=0``. ``index`` has as many
-    dimensions as ``x`` and may be smaller in those other than ``dim``.
+
+@function(method=True)
+def gather(input, dim, index, *, sparse_grad=False, out=None):
+    """The elements at ``index`` along ``dim``, in the shape of ``index``.
+
+    ``out[i][j] = input[index[i][j]][j]`` for two dimensions and ``dim=0``. ``index`` has as
+    many dimensions as ``input`` and may be smaller in those other than ``dim``.
 
     Raises:
         RuntimeError: ``index`` is not of integers, does not fit, or has an element out of
@@ -656,7 +691,7 @@ def gather(x, index, *, dim, sparse_grad=False):
     tensor([[2],
             [3]])
     """
-    return x.reshape(-1).take(_positions("gather", x.shape, index, dim))
+    return _written(out, _gather.op.apply((input, index), {"dim": dim}))
 
 
 @op(public=False, method=False, grad_name="ScatterAddBackward0")
@@ -673,7 +708,7 @@ def _gather_rule(g, index, x_shape, *, dim):
     return gather_add.op.apply((g, index), {"shape": x_shape, "dim": dim})
 
 
-gather.vjp(x=_gather_rule)
+_gather.vjp(x=_gather_rule)
 gather_add.vjp(x=lambda g, index, *, dim: gather(g, dim, index))
 
 

@@ -19,7 +19,18 @@ import warnings
 import numpy as np
 
 from .. import _graph, dtypes
-from .._graph import LEAF, Node, Tensor, asarray, edge_of, ndarray, owner_of, record, wrap
+from .._graph import (
+    LEAF,
+    Node,
+    Part,
+    Tensor,
+    asarray,
+    edge_of,
+    ndarray,
+    owner_of,
+    record,
+    wrap,
+)
 from .._inplace import become, set_data, view_put
 from .._registry import METHODS, alias, function, link_view, op
 from ..errors import DimError, DtypeError, ShapeError
@@ -653,8 +664,8 @@ def unsqueeze(input, dim):
 
 @op(name="transpose", view=True, public=False, method=False)
 def _transpose(x, *, dim0, dim1):
-    """``x`` with two dimensions exchanged."""
-    return x.swapaxes(dim0, dim1)
+    """``x`` with two dimensions exchanged; a 0-d array as it is."""
+    return x.swapaxes(dim0, dim1) if x.ndim else x[...]
 
 
 _transpose.vjp(x=lambda g, *, dim0, dim1: transpose(g, dim0, dim1))
@@ -676,7 +687,7 @@ def transpose(input, dim0, dim1):
         out = array.swapaxes(dim0, dim1)
     except (ValueError, TypeError):
         dim0, dim1 = wrap_dim(dim0, array.ndim), wrap_dim(dim1, array.ndim)
-        out = array.swapaxes(dim0, dim1) if array.ndim else array[...]
+        out = _transpose.op.forward(array, dim0=dim0, dim1=dim1)
     if not isinstance(input, Tensor):
         return out
     return hang(_transpose.op, input, out, {"dim0": dim0, "dim1": dim1})
@@ -875,8 +886,13 @@ def _indexer(name, grad_name):
         """The view of ``x`` at a basic index."""
         return asarray(x)[index]
 
-    basic_index.vjp(x=lambda g, x_shape, *, index: put(g, x_shape, index))
+    basic_index.vjp(x=_put_part)
     return basic_index.op
+
+
+def _put_part(g, x_shape, *, index):
+    """The gradient of a basic index: zero outside of it."""
+    return put(g, x_shape, index) if isinstance(g, Tensor) else Part(g, x_shape, index)
 
 
 # One op under the names that PyTorch gives the nodes of its many forms.
