@@ -121,6 +121,15 @@ def test_cross_entropy_of_indices(
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("shape", [(5, 4), (2, 7), (1, 1)])
+def test_cross_entropy_of_a_batch_of_which_all_count(shape, reduction):
+    """The everyday case, which is one fused node."""
+    rng = np.random.default_rng(6)
+    x, t = rng.standard_normal(shape) * 2, rng.integers(0, shape[1], shape[0])
+    both("cross_entropy", x, t, reduction=reduction)
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("shape", [(5, 4), (4,), (2, 4, 3)])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.2])

@@ -648,13 +648,34 @@ def test_float32_is_kept(name, data):
             assert t.grad.dtype is tg.float32
 
 
+PROMOTING = [n for n in DIFFERENTIABLE if OPS[n].types == "promote" and n != "lerp"]  # refuses
+
+
+@pytest.mark.parametrize("name", PROMOTING)
+@given(data=st.data())
+@examples
+def test_gradients_have_the_dtype_of_their_inputs(name, data):
+    """Also where the inputs differ, and the op runs in their common dtype."""
+    op, inputs, attrs = draw_case(data, name)
+    kinds = itertools.cycle((np.float32, np.float64))
+    ts = [wrap(x.astype(next(kinds))).requires_grad_() if is_variable(x) else x for x in inputs]
+    out = run(op, ts, attrs)
+    out.backward(tg.ones_like(out))
+    for t in ts:
+        if isinstance(t, Tensor) and t.grad is not None:
+            assert t.grad.dtype is t.dtype
+
+
 @ops
 @given(data=st.data())
 @examples
 def test_gradients_share_no_memory(name, data):
     op, inputs, attrs = draw_case(data, name)
-    g = np.ones(value(op, inputs, attrs).shape)
-    _, leaves = gradients(op, inputs, attrs, g)
+    g = np.ones(value(op, inputs, attrs).shape)  # not locked: read-only arrays get copied
+    leaves = [wrap(x.copy()).requires_grad_() for x in inputs if is_variable(x)]
+    rest = iter(leaves)
+    out = run(op, [next(rest) if is_variable(x) else x for x in inputs], attrs)
+    out.backward(wrap(g))
     arrays = [*numbers(leaves), g, *[x for x in inputs if is_variable(x)]]
     for a, b in itertools.combinations(arrays, 2):
         assert not np.shares_memory(a, b)
