@@ -1,6 +1,7 @@
 """grad, backward, grad modes, tensor hooks and functional, mostly against PyTorch."""
 
 import gc
+import itertools
 import threading
 import warnings
 import weakref
@@ -369,8 +370,13 @@ def test_batched_needs_one_leading_size():
 def test_failed_walk_leaves_the_mode_as_it_was():
     x = tg.ones(2, requires_grad=True)
     x.register_hook(lambda g: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        (x * x).sum().backward()
+    y = (x * x).sum()
+    for create_graph, switch in itertools.product((False, True), (tg.no_grad, tg.enable_grad)):
+        with switch():
+            before = tg.is_grad_enabled()
+            with pytest.raises(ZeroDivisionError):
+                y.backward(retain_graph=True, create_graph=create_graph)
+            assert tg.is_grad_enabled() == before
     assert tg.is_grad_enabled()
 
 
