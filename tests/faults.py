@@ -1,0 +1,276 @@
+"""Seed known bugs, one at a time, and demand that the named tests fail for each.
+
+    python tests/faults.py             # all of them; exit 1 if one goes unnoticed
+    python tests/faults.py adam view   # those whose description holds one of the words
+
+Works on temporary copies, one per worker; the checkout is not touched. Needs PyTorch, beside
+which many of the tests run. A fault whose text is no longer in the source counts as a failure:
+restate it, so that the list keeps step with the code.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import Queue
+from typing import NamedTuple
+
+from layout import copy_repository
+
+WORKERS = min(2, os.cpu_count() or 1)
+# Imported by pytest before anything else: the copy is tested, not what is installed, and
+# Hypothesis stops at the first counterexample, however long.
+PLUGIN = """\
+from pathlib import Path
+import tensorgrad, tensorgrad.nn, tensorgrad.optim, tensorgrad.utils.data
+from hypothesis import Phase, settings
+settings.register_profile("faults", phases=[Phase.explicit, Phase.generate], database=None)
+settings.load_profile("faults")
+for package in (tensorgrad, tensorgrad.nn, tensorgrad.optim, tensorgrad.utils.data):
+    assert Path(package.__file__).is_relative_to(Path(__file__).parent), package.__file__
+"""
+
+
+class Fault(NamedTuple):
+    """A bug: ``old`` in ``file`` becomes ``new``, and one of ``tests`` has to fail."""
+
+    what: str
+    file: str
+    old: str
+    new: str
+    tests: str
+
+
+OPS = "tests/test_ops.py::"
+FIRST, SECOND = OPS + "test_vjp_agrees_with_finite_differences", OPS + "test_second_derivative"
+GRAPH, ELEMENTWISE = "tensorgrad/_graph.py", "tensorgrad/ops/elementwise.py"
+INPLACE, REGISTRY = "tensorgrad/_inplace.py", "tensorgrad/_registry.py"
+AUTOGRAD, ENGINE, NN = "tests/test_autograd.py::", "tests/test_engine.py::", "tests/test_nn.py::"
+OPTIM, WRITES = "tests/test_optim.py::", "tests/test_inplace.py::"
+
+FAULTS = [
+    # --- derivatives --------------------------------------------------------------------
+    Fault("tanh's derivative is off by 1e-4", ELEMENTWISE,
+          "g * (1.0 - out * out)", "g * (1.0001 - out * out)", f"{FIRST}[tanh]"),
+    Fault("cos has the sign of its derivative wrong", "tensorgrad/ops/special.py",
+          "g * -sin(x)", "g * sin(x)", f"{FIRST}[cos]"),
+    Fault("a quotient forgets the denominator's second use", ELEMENTWISE,
+          "y=lambda g, y, out: g * (out / -y)", "y=lambda g, y: g * (1.0 / -y)", f"{FIRST}[div]"),
+    Fault("broadcasting is not undone", GRAPH,
+          "if gp.shape != parent._shape:", "if False:", f"{FIRST}[mul]"),
+    Fault("repeated indices are written once instead of added up", "tensorgrad/ops/index.py",
+          "    np.add.at(out.reshape(-1), rows, np.ascontiguousarray(x).reshape(-1))",
+          "    out.reshape(-1)[rows] = np.ascontiguousarray(x).reshape(-1)",
+          f"{FIRST}[index_select] {FIRST}[gather]"),
+    Fault("ties of amax all get the whole gradient", "tensorgrad/ops/reduce.py",
+          "    weights /= total(weights, axes_of(dim, x.ndim), True)\n", "",
+          "tests/test_torch_reduce.py::test_ties_share_the_gradient_as_in_pytorch"),
+    Fault("clamp passes no gradient at its bounds", "tensorgrad/ops/comparison.py",
+          "(x >= min) & (x <= max)", "(x > min) & (x < max)",
+          "tests/test_torch_elementwise.py::test_derivative_at_kinks_ties_and_infinities"),
+    Fault("a gradient comes back in the promoted dtype", ELEMENTWISE,
+          "    return cast(g, dtype=x_dtype)", "    return g",
+          f"{OPS}test_gradients_have_the_dtype_of_their_inputs[mul]"),
+    # --- derivatives of derivatives -----------------------------------------------------
+    Fault("an output that a node saved is a constant to double backward", REGISTRY,
+          'edges["out"] = "node"', 'edges["out"] = "None"',
+          f"{SECOND}[exp] {SECOND}[softmax]"),
+    Fault("a residual is a constant to double backward", REGISTRY,
+          "values[name] = definition(*[values[r] for r in reads], **attrs)",
+          "values[name] = wrap(values[name])", f"{SECOND}[softmax_cross_entropy]"),
+    Fault("batch norm's variance takes the mean for a constant", "tensorgrad/ops/fused.py",
+          "    centred = x - _channel_mean(x)\n", "    centred = x - _channel_mean(x).detach()\n",
+          f"{OPS}test_fused_op_equals_its_definition[batch_norm]"),
+    # --- dtypes and memory --------------------------------------------------------------
+    Fault("a NumPy constant turns a float32 gradient into float64", ELEMENTWISE,
+          "g / (x * math.log(2.0))", "g / (x * np.log(2.0))", f"{OPS}test_float32_is_kept[log2]"),
+    Fault("a derivative is computed in the memory of g", ELEMENTWISE,
+          "sub.vjp(x=lambda g: g, y=lambda g: -g)",
+          "sub.vjp(x=lambda g: g, y=lambda g: g.__imul__(-1.0))", f"{FIRST}[sub]"),
+    Fault("a forward writes into its input", ELEMENTWISE,
+          "    return np.tanh(x)", "    return np.tanh(x, out=x)", f"{FIRST}[tanh]"),
+    Fault("an integer meeting a float32 makes a float64", "tensorgrad/dtypes.py",
+          "if ka != kb and max(ka, kb) == 2:", "if False:",
+          "tests/test_torch_elementwise.py::test_values_and_result_dtypes"),
+    Fault("gradients of two leaves share memory", GRAPH,
+          "                        gp = gp.copy()  # the", "                        pass  # the",
+          f"{OPS}test_gradients_share_no_memory[add]"),
+    Fault("a node holds its own output: a cycle", GRAPH,
+          "    t._edge = node\n", "    t._edge = node\n    node.trace = t\n",
+          f"{OPS}test_dropping_the_result_frees_its_node[mul]"),
+    Fault("saved values stay until the graph dies", GRAPH,
+          "                node.saved = None  #", "                pass  #",
+          f"{AUTOGRAD}test_saved_arrays_go_while_backward_runs"),
+    Fault("the walk holds the gradient of the node before", GRAPH,
+          "            saved = gradients = gp = old = None", "            old = None",
+          f"{AUTOGRAD}test_saved_arrays_go_while_backward_runs "
+          f"{ENGINE}test_memory_falls_while_backward_runs"),
+    # --- the walk -----------------------------------------------------------------------
+    Fault("the walk goes from the oldest node to the latest", GRAPH,
+          "order.sort(key=_by_seq, reverse=True)", "order.sort(key=_by_seq)",
+          f"{AUTOGRAD}test_same_as_pytorch"),
+    Fault("the walk visits nodes in the order it found them", GRAPH,
+          "    order.sort(key=_by_seq, reverse=True)\n", "", f"{ENGINE}TestPrograms"),
+    Fault("two paths to a node: the later one replaces the earlier", GRAPH,
+          "grads[parent] = old + gp\n", "grads[parent] = gp\n",
+          f"{FIRST}[mul] {ENGINE}TestPrograms"),
+    Fault("backward overwrites grad instead of adding to it", GRAPH,
+          "np.add(old._array, g, out=old._array)", "old._array[...] = g", f"{ENGINE}TestPrograms"),
+    Fault("retain_graph is ignored", GRAPH,
+          "if plan.frees and not retain:", "if plan.frees:", f"{AUTOGRAD}test_same_as_pytorch"),
+    Fault("grad() runs the derivatives that nobody asked for", GRAPH,
+          "                run = plan.part(leading[node])\n", "",
+          f"{AUTOGRAD}test_vjps_of_unwanted_inputs_do_not_run"),
+    Fault("a walk under create_graph leaves recording on", GRAPH,
+          "            set_recording(before)\n    return found", "            pass\n    return found",
+          f"{AUTOGRAD}test_failed_walk_leaves_the_mode_as_it_was"),
+    Fault("no_grad stays on when an exception passes", "tensorgrad/autograd/grad_mode.py",
+          "        set_recording(self._before.pop())\n\n\nclass no_grad",
+          "        error[0] or set_recording(self._before.pop())\n\n\nclass no_grad",
+          f"{AUTOGRAD}test_grad_modes"),
+    Fault("the grad mode is shared by all threads", GRAPH,
+          "class _Mode(threading.local):", "class _Mode:", f"{ENGINE}test_grad_mode_is_per_thread"),
+    # --- in-place writes ----------------------------------------------------------------
+    Fault("a value changed since it was saved goes unnoticed", GRAPH,
+          "if node._seq < last_write:", "if False:", f"{AUTOGRAD}test_changed_values"),
+    Fault("a write to a view is not seen by its sibling views", INPLACE,
+          "in base._views or ():\n        view = ref()\n        if view is None or view is done",
+          "in ():\n        view = ref()\n        if view is None or view is done",
+          f"{WRITES}test_random_programs"),
+    Fault("an in-place op overwrites what it saved", INPLACE,
+          "tuple(_apart(value, owner) for value in node.saved)", "node.saved",
+          f"{WRITES}test_random_programs"),
+    Fault("a tracked value written into an untracked tensor is not recorded", INPLACE,
+          "    if tracked or target._edge is not None:", "    if target._edge is not None:",
+          f"{WRITES}test_random_programs"),
+    Fault("a leaf may be written in place", INPLACE,
+          "    if target._edge is LEAF:\n        raise errors.GraphError(",
+          "    if False:\n        raise errors.GraphError(", f"{WRITES}test_random_programs"),
+    # --- layers and losses --------------------------------------------------------------
+    Fault("cross entropy divides by the classes instead of the samples", "nn/functional.py",
+          "scale = 1.0 / len(t) if", "scale = 1.0 / x.shape[1] if",
+          "tests/test_losses.py::test_cross_entropy_of_a_batch_of_which_all_count"),
+    Fault("log_softmax overflows for large values", "tensorgrad/ops/fused.py",
+          "shifted = x - np.maximum.reduce(x, 1, keepdims=True)", "shifted = x - 0.0",
+          "tests/test_losses.py::test_losses_are_stable_at_large_logits"),
+    Fault("dropout does not make up for what it zeroes", "nn/functional.py",
+          "scale = 1.0 / (1.0 - p) if p < 1.0 else 0.0", "scale = 1.0",
+          f"{NN}test_dropout_keeps_the_mean_and_repeats_with_the_seed"),
+    Fault("batch norm's running variance is the biased one", "nn/functional.py",
+          "statistics[1].reshape(-1) * (count / (count - 1))", "statistics[1].reshape(-1)",
+          f"{NN}test_batch_norm_beside_pytorch"),
+    Fault("load_state_dict writes before it has checked everything", "nn/modules/module.py",
+          "copies.append((module, name, own, value))",
+          "own.detach().copy_(value.detach())",
+          f"{NN}test_load_reports_everything_and_changes_nothing"),
+    # --- optimizers ---------------------------------------------------------------------
+    Fault("Adam corrects its bias for one step too many", "optim/adam.py",
+          "root = math.sqrt(1.0 - beta2**count)", "root = math.sqrt(1.0 - beta2 ** (count + 1))",
+          f"{OPTIM}test_adam_by_hand"),
+    Fault("AdamW couples its weight decay to the gradient", "optim/adam.py",
+          "            decoupled_weight_decay=True,", "            decoupled_weight_decay=False,",
+          f"{OPTIM}test_adam_by_hand"),
+    Fault("SGD with nesterov does not look ahead", "optim/sgd.py",
+          'if group["nesterov"]:', "if False:", f"{OPTIM}test_trajectory_is_pytorchs"),
+    # --- data, files, random numbers, structure -----------------------------------------
+    Fault("the loader drops the last, smaller batch", "tensorgrad/utils/data/sampler.py",
+          "if self.drop_last and len(batch) < self.batch_size:", "if len(batch) < self.batch_size:",
+          "tests/test_data.py::test_collate_fn_and_samplers"),
+    Fault("tensors in a file may overlap", "tensorgrad/serialization.py",
+          "            if begin != position:", "            if False:",
+          "tests/test_serialization.py::TestDamagedFiles::test_each_kind"),
+    Fault("a seed leaves half of a pair of normals behind", "tensorgrad/random.py",
+          "            self._ready = False\n            self.next_normal = None\n",
+          "            self._ready = False\n",
+          "tests/test_random.py::"
+          "test_manual_seed_returns_the_generator_and_forgets_the_kept_normal"),
+    Fault("the engine imports nn", "tensorgrad/creation.py",
+          "from ._registry import function\n",
+          "from ._registry import function\n\n\ndef _nn():\n    from . import nn\n    return nn\n",
+          "tests/test_imports.py::test_imports_go_down_only"),
+]  # fmt: skip
+
+
+class Workplace:
+    """A copy of the repository in which tests are run with one fault at a time."""
+
+    def __init__(self, folder: Path):
+        self.root = copy_repository(folder)
+        (self.root / "tested_copy.py").write_text(PLUGIN)
+        # Without bytecode: a source of the same length and second would pass for the old one.
+        self.environment = {**os.environ, "PYTHONPATH": str(self.root),
+                            "PYTHONDONTWRITEBYTECODE": "1"}  # fmt: skip
+
+    def run(self, tests: list[str], *options: str) -> subprocess.CompletedProcess:
+        """Run the tests until the first failure."""
+        return subprocess.run(
+            [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p",
+             "tested_copy", "--hypothesis-seed=0", "--tb=no", *options, *tests],
+            capture_output=True, text=True, cwd=self.root, env=self.environment,
+        )  # fmt: skip
+
+    def verdict(self, fault: Fault) -> tuple[bool, str]:
+        """Whether the fault is caught, and by which test or why not."""
+        path = self.root / fault.file
+        source = path.read_text()
+        if source.count(fault.old) != 1:
+            return False, f"its text is {source.count(fault.old)} times in {fault.file}, not once"
+        path.write_text(source.replace(fault.old, fault.new))
+        try:
+            run = self.run(fault.tests.split())
+        finally:
+            path.write_text(source)
+        failed = re.findall(r"^FAILED (\S+)", run.stdout, re.M)
+        if run.returncode == 1 and failed:
+            return True, failed[0].partition("/")[2]
+        return False, f"pytest ended with {run.returncode}: {last_line(run)}"
+
+
+def last_line(run) -> str:
+    """The end of a report, where pytest counts the tests."""
+    return (run.stdout + run.stderr).strip().splitlines()[-1]
+
+
+def check_faultless(place: Workplace, faults: list[Fault]) -> bool:
+    """Run everything that is about to be used on the source as it is: all must pass."""
+    tests = sorted({test for fault in faults for test in fault.tests.split()})
+    run = place.run(tests, "-rs", "--tb=short")
+    if run.returncode or " skipped" in last_line(run):
+        print(f"the tests must pass, and none be skipped, without a fault:\n{run.stdout[-4000:]}")
+        return False
+    return True
+
+
+def main(words: list[str]) -> int:
+    """Seed the faults and print a table; returns the exit status."""
+    faults = [f for f in FAULTS if not words or any(w.lower() in f.what.lower() for w in words)]
+    start = time.monotonic()
+    free: Queue[Workplace] = Queue()
+
+    def examine(fault):
+        place = free.get()
+        try:
+            return place.verdict(fault)
+        finally:
+            free.put(place)
+
+    with tempfile.TemporaryDirectory() as folder:
+        for i in range(WORKERS):
+            free.put(Workplace(Path(folder).resolve() / f"copy{i}"))
+        if not faults or not check_faultless(free.queue[0], faults):
+            return 1
+        caught = 0
+        with ThreadPoolExecutor(WORKERS) as pool:
+            for fault, (good, by) in zip(faults, pool.map(examine, faults), strict=True):
+                caught += good
+                print(f"{fault.what:70} {'caught by' if good else 'NOT CAUGHT:'} {by}", flush=True)
+    print(f"{caught} of {len(faults)} faults caught in {time.monotonic() - start:.0f} s")
+    return 0 if caught == len(faults) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
