@@ -178,6 +178,7 @@ torch.split(x, 3, dim=2)
 torch.split(x, split_size_or_sections=1)
 x.split(split_size=3, dim=-1)
 x.split(5)
+x.split_with_sizes((1, 3), 2)
 e.split(2)
 x.chunk(2, 2)
 x.chunk(3, -1)
@@ -478,7 +479,7 @@ def test_error(source):
 
 
 def test_every_function_is_compared():
-    names = public_names("tensorgrad.ops.shape")
+    names = public_names("tensorgrad.ops.shape") - {"view_as_real", "view_as_complex"}
     in_place = {n for n in names if n.endswith("_")}  # compared in test_inplace.py
     assert names - in_place <= named_in(EXPRESSIONS)
 
@@ -531,6 +532,18 @@ def test_conjugate_transpose_of_complex():
     z = np.array([[1 + 2j, 3.0], [0, 1j]])
     np.testing.assert_array_equal(tg.tensor(z).mH.numpy(), z.conj().T)
     np.testing.assert_array_equal(tg.tensor(z).H.numpy(), z.conj().T)
+
+
+def test_parts_of_complex_numbers_as_a_dimension():
+    z = np.array([[1 + 2j, 3.0], [0, 1j]])
+    for a in (z, z.astype(np.complex64), z.T, z[0, 0]):
+        ours, theirs = (lib.view_as_real(lib.from_numpy(np.asarray(a))) for lib in (tg, torch))
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+        assert np.shares_memory(ours.numpy(), a) or a.ndim == 0
+        np.testing.assert_array_equal(tg.view_as_complex(ours).numpy(), a)
+    for wrong in (tg.zeros(2, 3), tg.zeros(2), tg.zeros(2, 2).t(), tg.zeros(2, dtype=tg.int64)):
+        with pytest.raises(RuntimeError):
+            tg.view_as_complex(wrong) if wrong.shape != (2,) else tg.view_as_real(wrong)
 
 
 def test_size_arguments_may_be_sizes_numpy_integers_and_tensors():

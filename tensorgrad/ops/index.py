@@ -24,7 +24,8 @@ from .._graph import Tensor, asarray, edge_of, ndarray, record, wrap
 from .._inplace import apply_inplace, assign, writer
 from .._registry import METHODS, function, op
 from ..errors import DtypeError, ShapeError
-from .elementwise import copy, fill, keep, masked_fill, zero
+from .comparison import ne
+from .elementwise import copy, fill, keep, masked_fill, sub, zero
 from .shape import (
     ALIAS,
     NEWAXIS,
@@ -35,6 +36,7 @@ from .shape import (
     _written,
     array_of,
     at,
+    cat,
     expand,
     flatten,
     hang,
@@ -1512,6 +1514,34 @@ def kthvalue(input, k, dim=-1, keepdim=False, *, out=None):
         return _both_written(out, _scalar(return_types.kthvalue, input))
     index = _order(x, dim, False)[_along(dim, slice(k - 1, k))]
     return _both_written(out, _named(return_types.kthvalue, _KTH, input, index, dim, keepdim))
+
+
+@function(method=True)
+def diff(input, n=1, dim=-1, prepend=None, append=None):
+    """The differences of neighbours along ``dim``, taken ``n`` times.
+
+    ``prepend`` and ``append`` are tensors to join on before.
+
+    Raises:
+        RuntimeError: the tensor is 0-d, or ``n`` is negative.
+        IndexError: ``dim`` is out of range.
+
+    >>> import tensorgrad
+    >>> tensorgrad.tensor([1, 4, 9, 16]).diff()
+    tensor([3, 5, 7])
+    """
+    if not array_of("diff", input).ndim or n < 0:
+        raise ShapeError(f"diff expects input to be at least one-dimensional and n >= 0, got n={n}")
+    parts = [t for t in (prepend, input, append) if t is not None]
+    x = cat(parts, dim) if len(parts) > 1 else input
+    dim = wrap_dim(dim, x._array.ndim)
+    subtract = ne if x._array.dtype.kind == "b" else sub
+    for _ in range(min(n, x._array.shape[dim])):
+        size = x._array.shape[dim]
+        x = subtract(
+            at(SLICE, x, _along(dim, slice(1, None))), at(SLICE, x, _along(dim, slice(0, size - 1)))
+        )
+    return x
 
 
 # --- search and counts: results without gradient ----------------------------------------
