@@ -215,7 +215,7 @@ class Node:
     @property
     def next_functions(self):
         """Pairs (node, 0) for the inputs that need a gradient; leaves as AccumulateGrad."""
-        return tuple((p if p._op_seq else AccumulateGrad(p), 0) for p in self._parents)
+        return tuple((p if p._op_seq else AccumulateGrad.of(p), 0) for p in self._parents)
 
     @property
     def _op_seq(self):
@@ -231,6 +231,15 @@ class AccumulateGrad:
     def __init__(self, variable):
         self.variable = variable
         self.next_functions = ()
+
+    @classmethod
+    def of(cls, leaf) -> AccumulateGrad:
+        """The one object that stands for ``leaf`` for as long as somebody holds it."""
+        known = None if leaf._accumulator is None else leaf._accumulator()
+        if known is None:
+            known = cls(leaf)
+            leaf._accumulator = weakref.ref(known)
+        return known
 
     def name(self) -> str:
         """The name that PyTorch gives this end of the graph."""
@@ -261,7 +270,7 @@ class Hooks:
 
     def run(self, g, create_graph):
         """Pass ``g`` through the hooks; a hook that returns a tensor replaces it."""
-        t = g if create_graph else wrap(asarray(g))
+        t = g if create_graph else for_user(g)
         for function in list(self.functions.values()):
             result = under(create_graph, function, t)
             if result is not None:
@@ -281,11 +290,17 @@ class Hooks:
         return _run_tuple(self.around, gradients, ((g,),), create_graph)
 
 
+def for_user(g) -> Tensor:
+    """A gradient for a hook or custom backward; not the shared read-only one a walk starts from."""
+    g = asarray(g)
+    return wrap(g if g.ndim or g.flags.writeable else g.copy())
+
+
 def _run_tuple(functions, gradients, more, create_graph):
     """Pass a tuple of gradients through hooks that may replace it."""
 
     def box(values):
-        return tuple(v if v is None or isinstance(v, Tensor) else wrap(asarray(v)) for v in values)
+        return tuple(v if v is None or isinstance(v, Tensor) else for_user(v) for v in values)
 
     current = box(gradients)
     for function in list(functions.values()):
@@ -341,6 +356,7 @@ class Tensor:
     _chain = ()
     _views = None  # weak references to the views of this tensor
     _locked = None  # why it may not be written in place
+    _accumulator = None  # for a leaf: weak reference to its AccumulateGrad
 
     # Ops on a mixture of ndarrays and Tensors are ours, see __array_ufunc__.
     __array_priority__ = 1000

@@ -457,7 +457,7 @@ def __deepcopy__(self, memo):
     new._array, new._edge, new._grad = self._array.copy(), self._edge, None
     if self._grad is not None:
         new._grad = wrap(self._grad._array.copy())
-    private = ("_base", "_chain", "_views", "_locked", "_hooks")
+    private = ("_base", "_chain", "_views", "_locked", "_hooks", "_accumulator")
     new.__dict__.update(
         {k: copy.deepcopy(v, memo) for k, v in self.__dict__.items() if k not in private}
     )

@@ -1222,13 +1222,55 @@ def node_chain(lib):
     return y.grad_fn.name(), mul.name(), x.grad_fn
 
 
+def leaves_are_the_same_objects(lib):
+    x = vector(lib)
+    y, z = x * x, x + x
+    (a, _), (b, _) = y.grad_fn.next_functions
+    return a is b, a is z.grad_fn.next_functions[0][0], a.next_functions
+
+
+def scalar_gradient_changed_in_a_hook(lib):
+    x = lib.tensor(2.0, requires_grad=True)
+    y = x * 3
+    y.register_hook(lambda g: g.mul_(10))
+    y.backward()
+    z = x * 1
+    z.backward()
+    return x.grad
+
+
 @pytest.mark.parametrize(
     "program",
-    [node_hooks, node_hook_replaces, node_hook_of_wrong_length, node_names, node_chain],
+    [
+        node_hooks,
+        node_hook_replaces,
+        node_hook_of_wrong_length,
+        node_names,
+        node_chain,
+        leaves_are_the_same_objects,
+        scalar_gradient_changed_in_a_hook,
+    ],
     ids=lambda p: p.__name__,
 )
 def test_nodes(program):
     agree(program)
+
+
+def leaves_are_the_same_objects(lib):
+    x = vector(lib)
+    y, z = x * x, x + x
+    (a, _), (b, _) = y.grad_fn.next_functions
+    return a is b, a is z.grad_fn.next_functions[0][0], a.next_functions
+
+
+def scalar_gradient_changed_in_a_hook(lib):
+    x = lib.tensor(2.0, requires_grad=True)
+    y = x * 3
+    y.register_hook(lambda g: g.mul_(10))
+    y.backward()
+    z = x * 1
+    z.backward()
+    return x.grad
 
 
 def test_node_hooks_under_create_graph():

@@ -93,6 +93,17 @@ def second_order_through_output(lib):
     return g, h, lib.autograd.grad(h.sum(), x)
 
 
+def second_order_through_attributes(lib):
+    def forward(ctx, x):
+        ctx.x, ctx.y = x, x.exp()
+        return ctx.y
+
+    x = vector(lib)
+    f = custom(lib, forward, lambda ctx, g: g * ctx.y + 0 * ctx.x)
+    (g,) = lib.autograd.grad(f.apply(x * x).sum(), x, create_graph=True)
+    return g, lib.autograd.grad(g.sum(), x)
+
+
 def second_order_in_the_gradient(lib):
     x, v = vector(lib), vector(lib, 1.0, 10.0, 100.0)
     (g,) = lib.autograd.grad(square(lib).apply(x), x, v, create_graph=True)
@@ -536,7 +547,8 @@ def reversal_returns_its_input(lib):
 
 PROGRAMS = [
     first_order, names, inside_a_graph, second_order_through_input, second_order_through_output,
-    second_order_in_the_gradient, several_outputs, only_one_output_used, one_output_used_twice,
+    second_order_in_the_gradient, second_order_through_attributes, several_outputs,
+    only_one_output_used, one_output_used_twice,
     several_outputs_second_order, gradient_of_outputs, saved_outputs_of_several, output_dropped,
     hooks_on_outputs, non_tensor_outputs, only_non_tensor_output, list_output_is_not_tracked,
     list_input_is_not_tracked, one_tuple_output, none_gradient, none_gradient_refused,

@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from .. import _graph, _registry, errors
-from .._graph import Node, Tensor, edge_of, mark_mutated, owner_of, under, wrap
+from .._graph import Node, Tensor, edge_of, for_user, mark_mutated, owner_of, under, wrap
 from .._inplace import check_writable, rebase
 
 __all__ = ["Function", "FunctionCtx", "once_differentiable"]
@@ -181,11 +181,10 @@ class Function(FunctionCtx):
         separate = cls.setup_context is not Function.setup_context
         args = _bound(cls.forward, args, kwargs, separate)
         ctx = FunctionCtx()
-        ctx.needs_input_grad = tuple(isinstance(a, Tensor) and a.requires_grad for a in args)
+        needs = [isinstance(a, Tensor) and a._edge is not None for a in args]
+        ctx.needs_input_grad = tuple(needs)
         # Before forward runs: an in-place operation in it may give an input another edge.
-        parents = tuple(
-            edge_of(a) for a, need in zip(args, ctx.needs_input_grad, strict=True) if need
-        )
+        parents = tuple([edge_of(a) for a, need in zip(args, needs, strict=True) if need])
         if separate:
             output = under(False, cls.forward, *args)
             under(False, cls.setup_context, ctx, args, output)
@@ -251,7 +250,10 @@ def _hand_out(cls, ctx, args, parents, outputs):
 
 
 def _among(t, values) -> bool:
-    return any(t is value for value in values)
+    for value in values:  # any() takes three times as long
+        if value is t:
+            return True
+    return False
 
 
 def _carries_gradient(t, ctx) -> bool:
@@ -283,9 +285,7 @@ def _record(cls, ctx, args, parents, outputs, carrying):
     """The node of a call."""
     call = _Call(cls, ctx, args, outputs, carrying)
     call.origins = [_origin(t, ctx, args, outputs, carrying) for t in ctx.to_save]
-    arrays = tuple(None if t is None else t._array for t in ctx.to_save)
-    call.slots = tuple(f"saved_tensors[{k}]" for k in range(len(arrays)))
-    call.frees = bool(arrays)
+    arrays = tuple([None if t is None else t._array for t in ctx.to_save])
     shape = outputs[carrying[0]]._array.shape if call.single else None
     node = _CallNode(call, parents, arrays, None, shape)
     if _graph.anomaly is not None:
@@ -307,17 +307,22 @@ def _origin(t, ctx, args, outputs, carrying):
 def _on_node(node, i, t, args):
     """Output ``i`` as a tensor that the call computed."""
     call = node.plan
-    result = wrap(t._array, call.edge_of_output(node, i))
+    edge = call.edge_of_output(node, i)
     if _among(t, call.ctx.dirty_tensors):
-        rebase(t, result)
+        rebase(t, wrap(t._array, edge))
         return t
+    if t._edge is None and t._base is None and not _among(t, args):
+        t._edge = edge  # the very tensor, as ctx may hold it
+    else:
+        t = wrap(t._array, edge)
+    owner = owner_of(t._array)
     for a in args:
-        if isinstance(a, Tensor) and owner_of(a._array) is owner_of(t._array):
-            result._locked = _LOCKED.format(i=i, name=call.op.name)
+        if isinstance(a, Tensor) and owner_of(a._array) is owner:
+            t._locked = _LOCKED.format(i=i, name=call.op.name)
             base = a if a._base is None else a._base
-            base._views = [*(r for r in base._views or () if r() is not None), weakref.ref(result)]
+            base._views = [*(r for r in base._views or () if r() is not None), weakref.ref(t)]
             break
-    return result
+    return t
 
 
 # --- walking a call ---------------------------------------------------------------------
@@ -390,7 +395,7 @@ class _Call:
     """What the walk needs to know of one call of a Function; stands where ops have a Plan.
 
     Attributes:
-        op: the names of the Function and of its node.
+        cls: the Function.
         ctx, needs: the ctx of the call, and which arguments require grad.
         inputs, outputs: per argument and per output, (shape, dtype) or None for a non-tensor.
         carrying: the indices of the differentiable outputs; ``single``: there is only one.
@@ -399,15 +404,29 @@ class _Call:
     """
 
     __slots__ = (
-        "backward", "carrying", "ctx", "ends", "frees", "inputs", "needs", "op", "origins",
-        "outputs", "single", "slots",
+        "carrying", "cls", "ctx", "ends", "inputs", "needs", "origins", "outputs", "single",
     )  # fmt: skip
 
     def __init__(self, cls, ctx, args, outputs, carrying):
-        self.op = SimpleNamespace(name=cls.__name__, grad_name=cls.__name__ + "Backward")
-        self.backward, self.ctx, self.needs = _backward_of(cls), ctx, ctx.needs_input_grad
+        self.cls, self.ctx, self.needs = cls, ctx, ctx.needs_input_grad
         self.inputs, self.outputs = _kinds(args), _kinds(outputs)
         self.carrying, self.single, self.ends = carrying, len(carrying) == 1, {}
+
+    @property
+    def op(self):
+        """The names of the Function and of its node."""
+        name = self.cls.__name__
+        return SimpleNamespace(name=name, grad_name=name + "Backward")
+
+    @property
+    def slots(self) -> tuple:
+        """Names of what was saved, for messages."""
+        return tuple(f"saved_tensors[{k}]" for k in range(len(self.origins)))
+
+    @property
+    def frees(self) -> bool:
+        """Whether there is something for the walk to free."""
+        return bool(self.origins)
 
     def edge_of_output(self, node, i):
         """The node that output ``i`` hangs on; made anew if the output had been dropped."""
@@ -448,7 +467,7 @@ class _Call:
         given = {self.carrying[0]: g} if self.single else g.parts
         grads = [self._grad_output(i, given.get(i)) for i in range(len(self.outputs))]
         create_graph = any(isinstance(g, Tensor) for g in given.values())
-        result = under(create_graph, self.backward, self.ctx, *grads)
+        result = under(create_graph, _backward_of(self.cls), self.ctx, *grads)
         result = result if isinstance(result, tuple) else (result,)
         expected = len(self.inputs)
         if len(result) < expected or any(r is not None for r in result[expected:]):
@@ -466,7 +485,7 @@ class _Call:
 
     def _grad_output(self, i, g):
         if g is not None:
-            return g if isinstance(g, Tensor) else wrap(np.asarray(g))
+            return g if isinstance(g, Tensor) else for_user(g)
         if self.outputs[i] is None or not self.ctx.materialize_grads:
             return None
         return wrap(np.zeros(*self.outputs[i]))
