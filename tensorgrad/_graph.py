@@ -764,7 +764,7 @@ def walk(roots: dict, retain: bool, create_graph: bool, found: dict | None = Non
                         gp = gp.copy()  # the gradient of a leaf owns its memory
                     grads[parent] = gp
                 elif parent in summed and type(old) is ndarray:
-                    np.add(old, gp, out=old)
+                    old += gp
                 else:
                     grads[parent] = old + gp
                     if not create_graph:
@@ -803,8 +803,9 @@ def accumulate(leaf: Tensor, g, create_graph: bool) -> None:
                     g = np.array(g)  # a scalar, a shared starting gradient, or held by a hook
                 leaf._grad = wrap(g)
             elif old._edge is None and (old._array.base is None or _may_add_to(old._array)):
-                np.add(old._array, g, out=old._array)
-                mark_mutated(old._array)
+                array = old._array
+                array += g
+                mark_mutated(array)
             else:
                 leaf._grad = wrap(np.asarray(old._array + g))
     if leaf._hooks is not None and leaf._hooks.after:
