@@ -24,7 +24,6 @@ _next = count(1).__next__  # creation order of nodes and of in-place writes, in 
 _by_seq = attrgetter("_seq")
 _new = object.__new__
 
-SELF = -1  # plan edge: the saved value is the node's own output
 LEAF = type("Leaf", (), {"__slots__": (), "__repr__": lambda self: "LEAF"})()
 sum_to = None  # bound by ops.shape: undoes broadcasting in the walk
 
@@ -215,11 +214,7 @@ class Node:
     @property
     def next_functions(self):
         """Pairs (node, 0) for the inputs that need a gradient; leaves as AccumulateGrad."""
-        return tuple((p if p._op_seq else AccumulateGrad.of(p), 0) for p in self._parents)
-
-    @property
-    def _op_seq(self):
-        return self._seq
+        return tuple((p if p._seq else AccumulateGrad.of(p), 0) for p in self._parents)
 
     def __repr__(self):
         return f"<{self.name()} object at {id(self):#x}>"
@@ -347,7 +342,7 @@ class Tensor:
 
     # Edge protocol: what the walk reads of a leaf in place of a Node.
     _parents = ()
-    _seq = _op_seq = 0
+    _seq = 0
     _shape = property(attrgetter("_array.shape"))
 
     # Rare per-tensor state lives in __dict__; these are its defaults.

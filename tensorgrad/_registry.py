@@ -27,7 +27,7 @@ from weakref import ref as _weakref
 import numpy as np
 
 from . import _graph, dtypes, errors
-from ._graph import LEAF, SELF, Tensor, computed, edge_of, ndarray, owner_of, record, wrap
+from ._graph import LEAF, Tensor, computed, edge_of, ndarray, owner_of, record, wrap
 
 asarray = np.asarray
 REQUIRED = inspect.Parameter.empty  # the default of an attribute that has none
@@ -514,13 +514,16 @@ def link_view(result, source, op, attrs):
         result._chain = None
         return
     result._chain = (*chain, (op, attrs))
-    views = base._views
-    if views is None:
-        base._views = [_weakref(result)]
-        return
+    if base._views is None:
+        base._views = []
+    note_view(base._views, result)
+
+
+def note_view(views, view):
+    """Add ``view`` to the weak references to the views of a tensor."""
     if len(views) & (len(views) - 1) == 0:  # at each power of two, forget the dead ones
         views[:] = [ref for ref in views if ref() is not None]
-    views.append(_weakref(result))
+    views.append(_weakref(view))
 
 
 # --- the callables that users see -------------------------------------------------------
@@ -750,4 +753,4 @@ def alias(existing, *names, method=True):
             METHODS[name] = existing
 
 
-__all__ = ["FUNCTIONS", "METHODS", "OPS", "SELF", "UFUNCS", "Op", "Plan", "alias", "function", "op"]
+__all__ = ["FUNCTIONS", "METHODS", "OPS", "UFUNCS", "Op", "Plan", "alias", "function", "op"]
