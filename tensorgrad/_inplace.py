@@ -99,10 +99,7 @@ def check_writable(target: Tensor, tracked: bool = False) -> None:
     if not _graph.is_recording():
         return
     base = target._base
-    family = target if base is None else base
-    for t in (target, family, *(ref() for ref in family._views or ())):
-        if t is not None and t._locked is not None:
-            raise errors.GraphError(t._locked)
+    _check_locks(target)
     if target._edge is None and not tracked:
         return
     if target._edge is LEAF:
@@ -122,6 +119,18 @@ def check_writable(target: Tensor, tracked: bool = False) -> None:
             "a view was created in no_grad mode and is being modified inplace with grad mode "
             "enabled; make the view while recording, or clone() it first"
         )
+
+
+def _check_locks(target: Tensor) -> None:
+    """Refuse a write to memory that the output of a custom Function shares with its input."""
+    base = target if target._base is None else target._base
+    reason = target._locked or base._locked
+    for ref in base._views or ():
+        view = ref()
+        if view is not None and view._locked is not None:
+            reason = view._locked
+    if reason is not None:
+        raise errors.GraphError(reason)
 
 
 def check_memory(name: str, array: ndarray) -> None:

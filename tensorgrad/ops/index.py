@@ -378,6 +378,11 @@ _put_add.vjp(x=lambda g, *, index: index_at(g, index))
 
 def getitem(self, index):
     """``x[index]``; see the module."""
+    if type(index) is int:
+        try:
+            return hang(SELECT, self, self._array[index, ...], {"index": (index, ...)})
+        except IndexError:
+            pass
     found = _basic(index)
     if found is not None:
         viewer, full = found
@@ -1313,9 +1318,9 @@ def fill_diagonal_(self, fill_value, wrap=False):
     Raises:
         RuntimeError: fewer than two dimensions, or more than two of different size.
     """
-    shape = self._array.shape
+    shape, fill_value = self._array.shape, _castable(fill_value, self._array.dtype)
     if len(shape) < 2:
-        raise ShapeError("dimensions must larger than 1")
+        raise ShapeError(f"fill_diagonal_ expects at least two dimensions, got {list(shape)}")
     if len(shape) > 2 and len(set(shape)) > 1:
         raise ShapeError(f"all dimensions of input must be of equal length, got {list(shape)}")
     if len(shape) == 2 and not wrap:

@@ -15,6 +15,7 @@ import itertools
 import math
 import operator
 import warnings
+import weakref
 
 import numpy as np
 
@@ -32,7 +33,7 @@ from .._graph import (
     wrap,
 )
 from .._inplace import become, set_data, view_put
-from .._registry import METHODS, alias, function, link_view, op
+from .._registry import METHODS, alias, function, link_view, note_view, op
 from ..errors import DimError, DtypeError, ShapeError
 from ..kernels.sums import total
 
@@ -122,17 +123,33 @@ def _along(dim: int, item) -> tuple:
 
 
 def hang(viewer, source: Tensor, out: ndarray, attrs: dict) -> Tensor:
-    """The Tensor for ``out``, which the view op ``viewer`` made of ``source``: recorded, linked."""
-    edge = source._edge
-    if edge is None:
+    """The Tensor for ``out``, which the view op ``viewer`` made of ``source``: recorded, linked.
+
+    What :func:`record` and :func:`link_view` do, in one body: calls are a third of the time.
+    """
+    edge, chain = source._edge, source._chain
+    if _graph.special or chain is None:
         result = wrap(out)
-    elif _graph.special:
-        result = record(viewer, 1, (edge_of(source),), (source._array, out), attrs, out)
-    else:
+        if edge is not None:
+            parents, env = (edge_of(source),), (source._array, out)
+            result = record(viewer, 1, parents, env, attrs, out)
+        link_view(result, source, viewer, attrs)
+        return result
+    if edge is not None:
         plan = viewer.plans.get(1) or viewer.compile(1)
         parents = (source if edge is LEAF else edge,)
-        result = wrap(out, Node(plan, parents, plan.keep((source._array, out)), attrs, out.shape))
-    link_view(result, source, viewer, attrs)
+        edge = Node(plan, parents, plan.keep((source._array, out)), attrs, out.shape)
+    result = wrap(out, edge)
+    base = source._base
+    result._base = base = source if base is None else base
+    result._chain = chain + ((viewer, attrs),)  # noqa: RUF005 - a star takes twice as long
+    views = base._views
+    if views is None:
+        base._views = [weakref.ref(result)]
+    elif len(views) == 1 and views[0]() is None:
+        views[0] = weakref.ref(result)
+    else:
+        note_view(views, result)
     return result
 
 
