@@ -644,7 +644,13 @@ def sign(x):
         return np.array(x)
     if x.dtype.kind == "c":
         raise errors.UnsupportedDtypeError("sign: not defined on complex tensors; use sgn()")
-    return np.subtract(x > 0, x < 0, dtype=x.dtype)  # np.sign(nan) would be nan
+    signs = np.sign(x)
+    if x.dtype.kind == "f":
+        flat = signs.ravel()
+        total = flat.dot(flat)
+        if total != total:  # there is a nan, and PyTorch's sign of it is 0
+            return np.subtract(x > 0, x < 0, dtype=x.dtype)
+    return signs
 
 
 sign.vjp(x=lambda g: zeros_of(g))
