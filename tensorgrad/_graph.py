@@ -703,12 +703,13 @@ def walk(roots: dict, retain: bool, create_graph: bool, found: dict | None = Non
     order = reach(roots)
     leading = None if found is None else _leading_to(found, order)
     grads = dict(roots)
+    take, waiting = grads.pop, grads.get
     summed = set()  # edges whose entry in grads is a fresh sum, which nothing else refers to
     if create_graph:
         before = set_recording(True)
     try:
         for node in order:
-            g = grads.pop(node, None)
+            g = take(node, None)
             if g is None:
                 continue
             hooks = node._hooks
@@ -748,12 +749,12 @@ def walk(roots: dict, retain: bool, create_graph: bool, found: dict | None = Non
                 if gp is None:
                     continue
                 if type(gp) is Part:
-                    grads[parent] = gp.added_to(grads.get(parent), parent in summed)
+                    grads[parent] = gp.added_to(waiting(parent), parent in summed)
                     summed.add(parent)
                     continue
                 if gp.shape != parent._shape:
                     gp = sum_to(gp, shape=parent._shape)  # undo broadcasting, in one place
-                old = grads.get(parent)
+                old = waiting(parent)
                 if old is None:
                     if not parent._seq and not create_graph and (gp is g or gp.base is not None):
                         gp = gp.copy()  # the gradient of a leaf owns its memory
