@@ -530,6 +530,17 @@ def test_shapes_of_results():
     assert x.tolist() == [1, 1, 1]
 
 
+@pytest.mark.parametrize("index", [0, slice(1, 3), [0, 2], [True, False, True, True], ...])
+def test_an_untracked_tensor_is_tracked_once_a_tracked_value_is_written_into_it(index):
+    index = tg.tensor(index) if isinstance(index, list) else index
+    value = tg.tensor(2.0, requires_grad=True)
+    x = tg.zeros(4)
+    x[index] = value
+    assert x.requires_grad
+    x.sum().backward()
+    assert value.grad.item() == x.sum().item() / 2
+
+
 def test_a_tracked_tensor_stays_tracked_when_overwritten_by_constants():
     for write in (lambda x: x.zero_(), lambda x: x.fill_(2.0), lambda x: x.eq_(1.0),
                   lambda x: x.copy_(tg.zeros(3)), lambda x: x.__setitem__(..., 1.0)):  # fmt: skip
