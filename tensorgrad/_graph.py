@@ -739,6 +739,9 @@ def walk(roots: dict, retain: bool, create_graph: bool, found: dict | None = Non
                 saved = plan.on_edges(node, saved, node._parents)
             if hooks is not None and hooks.before:
                 g = hooks.run_before(g, create_graph)
+            if plan.reuses:  # it may write into g if nobody else can see that
+                unseen = hooks is None and (found is None or node not in found)
+                node.attrs["own"] = unseen and node in summed and type(g) is ndarray
             gradients = run(g, saved, node.attrs)
             if anomaly is not None:
                 gradients = _dense(gradients)
@@ -759,6 +762,9 @@ def walk(roots: dict, retain: bool, create_graph: bool, found: dict | None = Non
                     if not parent._seq and not create_graph and (gp is g or gp.base is not None):
                         gp = gp.copy()  # the gradient of a leaf owns its memory
                     grads[parent] = gp
+                    if plan.reuses and type(gp) is ndarray and gp.base is None and unseen:
+                        if gp is not g or node.attrs["own"]:
+                            summed.add(parent)
                 elif parent in summed and type(old) is ndarray:
                     old += gp
                 else:

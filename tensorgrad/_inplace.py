@@ -68,17 +68,31 @@ def view_put(x, value, *, chain):
     return _put_region(x, value, chain)
 
 
-def _cleared(g, chain):
-    """``g`` with zeros in the region."""
+def _cleared(g, chain, own):
+    """``g`` with zeros in the region; in its own memory if that is allowed and possible."""
     if isinstance(g, Tensor):
         return view_put.op.apply((g, 0.0), {"chain": chain})
+    if own:
+        region = _region(g, chain)
+        if owner_of(region) is owner_of(g):
+            region[...] = 0.0
+            return g
     return _put_region(g, 0.0, chain)
 
 
-view_put.vjp(
-    x=lambda g, *, chain: _cleared(g, chain),
-    value=lambda g, *, chain: _region(g, chain),
-)
+def _view_put_vjp(g, *, chain, own, needs):
+    """Tensors that are filled part by part would copy the whole of ``g`` for each part."""
+    x = value = None
+    if 1 in needs:
+        value = _region(g, chain)
+        value = np.array(value) if own else value
+    if 0 in needs:
+        x = _cleared(g, chain, own)
+    return x, value
+
+
+view_put.vjp(_view_put_vjp)
+view_put.op.reuses = True
 
 
 # --- what may be written ----------------------------------------------------------------

@@ -49,6 +49,7 @@ class Plan:
     Attributes:
         op: the op.
         slots: the names of what is saved, in order.
+        reuses: whether the vjps may write into the gradient that they are given.
         frees: whether a walk has something to free: a value, not just shapes and dtypes.
         keep: takes (inputs..., out, residuals...) and returns what to save.
         run: takes (g, saved, attrs) and returns the gradients of the needed inputs.
@@ -56,10 +57,10 @@ class Plan:
             edges, for create_graph.
     """
 
-    __slots__ = ("_needed", "_parts", "frees", "keep", "on_edges", "op", "run", "slots")
+    __slots__ = ("_needed", "_parts", "frees", "keep", "on_edges", "op", "reuses", "run", "slots")
 
     def __init__(self, op: Op, mask: int):
-        self.op = op
+        self.op, self.reuses = op, op.reuses
         self._needed = needed = [i for i in range(mask.bit_length()) if mask >> i & 1]
         rules = [op.joint] if op.joint is not None else [op.rule(i) for i in needed]
         slots = list(dict.fromkeys(name for rule in rules for name in _reads(rule)[0]))
@@ -204,6 +205,8 @@ class Op:
     Attributes:
         variants: keyword -> function that takes over a call with that keyword, composed from
             other ops (``alpha`` of ``add``), so that the op itself stays as fast as without.
+        reuses: whether its vjp reads the attribute ``own``, in which the walk says that the
+            gradient is a fresh array that nothing else refers to, which it may then overwrite.
     """
 
     def __init__(
@@ -216,6 +219,7 @@ class Op:
         self.residuals, self.public, self.method = residuals or {}, public, method
         self.differentiable, self.check = differentiable, check
         self.variants: dict = {}
+        self.reuses = False
         self.name = name or forward.__name__.rstrip("_")
         self.__doc__ = forward.__doc__
         self.inputs, self.attrs, self.variadic = _parameters(forward)

@@ -682,3 +682,52 @@ def test_every_writer_equals_its_forward():
             want = op.forward(array.copy(), *others, **attrs)
             write(array, *others, **attrs)
             np.testing.assert_array_equal(array, want, err_msg=op.name)
+
+
+# --- filling a tensor part by part ------------------------------------------------------
+
+
+@pytest.mark.parametrize("hooked", [False, True])
+def test_gradients_of_a_filled_tensor(hooked):
+    """The walk may clear the written regions of a gradient in place: nobody must see that."""
+    w = tg.tensor([1.0, 2.0, 3.0], dtype=tg.float64, requires_grad=True)
+    start = tg.ones(2, 3, dtype=tg.float64, requires_grad=True)
+    x = start * 1.0
+    seen = []
+    if hooked:
+        x.register_hook(seen.append)
+    middle = x
+    x = x * 1.0
+    for i in range(2):
+        x[i] = w * (i + 1.0)
+        x[:, i] += w[i]
+    if hooked:
+        x.register_hook(seen.append)
+    weight = tg.arange(6.0, dtype=tg.float64).reshape(2, 3)
+    loss = (x * x * weight).sum() + (x * weight).sum()
+    wanted = [w, start, middle, x]
+    first = [g.tolist() for g in tg.autograd.grad(loss, wanted, retain_graph=True)]
+    again = [g.tolist() for g in tg.autograd.grad(loss, wanted, create_graph=True)]
+    assert first == again
+    for g, t in zip(first[2:], (middle, x), strict=True):
+        assert np.shape(g) == tuple(t.shape)
+    assert first[1] == first[2] == [[0.0] * 3] * 2
+    want = (2 * x.detach() + 1) * weight
+    assert first[3] == want.tolist()
+    assert all(g.tolist() in (first[2], first[3]) for g in seen)
+
+
+def test_backward_of_a_filled_tensor_takes_one_copy():
+    import tracemalloc
+
+    w = tg.ones(100, requires_grad=True)
+    x = tg.zeros(200, 100)
+    for i in range(200):
+        x[i] = w * 2.0
+    loss = (x * x).sum()
+    tracemalloc.start()
+    loss.backward()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert w.grad.tolist() == [200 * 2 * 2.0 * 2.0] * 100
+    assert peak < 4 * x.nbytes

@@ -376,7 +376,7 @@ class _Bundle:
 class _OutputPlan:
     """The plan of an :class:`_OutputNode`."""
 
-    frees, slots = False, ()
+    frees, reuses, slots = False, False, ()
 
     def __init__(self, op):
         self.op = op
@@ -406,6 +406,8 @@ class _Call:
     __slots__ = (
         "carrying", "cls", "ctx", "ends", "inputs", "needs", "origins", "outputs", "single",
     )  # fmt: skip
+
+    reuses = False
 
     def __init__(self, cls, ctx, args, outputs, carrying):
         self.cls, self.ctx, self.needs = cls, ctx, ctx.needs_input_grad
@@ -569,7 +571,7 @@ class _Refusal:
     """The plan of a node that cannot be differentiated."""
 
     op = SimpleNamespace(name="once_differentiable", grad_name="torch::autograd::DelayedError")
-    frees, slots = False, ()
+    frees, reuses, slots = False, False, ()
 
     @staticmethod
     def run(g, saved, attrs):

@@ -53,7 +53,7 @@ from .shape import put as put_zeros
 _NONE, _DOTS = type(None), type(...)
 _PLAIN = (_NONE, int)
 # The op of a basic index is named after its last item, as the last of PyTorch's nodes is.
-_VIEWERS = {int: SELECT, slice: SLICE, _NONE: NEWAXIS, _DOTS: ALIAS}
+_VIEWERS = {int: SELECT, np.int64: SELECT, slice: SLICE, _NONE: NEWAXIS, _DOTS: ALIAS}
 
 
 def _basic(index):
