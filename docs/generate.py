@@ -124,11 +124,23 @@ class _Switch:
     def __enter__(self) -> None: ...
     def __exit__(self, *error: object) -> None: ...
 
-class no_grad(_Switch): ...
-class enable_grad(_Switch): ...
+class no_grad(_Switch):
+    @overload
+    def __new__(cls) -> Self: ...
+    @overload
+    def __new__(cls, function: _F) -> _F: ...  # type: ignore[misc]
+
+class enable_grad(_Switch):
+    @overload
+    def __new__(cls) -> Self: ...
+    @overload
+    def __new__(cls, function: _F) -> _F: ...  # type: ignore[misc]
 
 class inference_mode(_Switch):
-    def __init__(self, mode: _bool = True) -> None: ...
+    @overload
+    def __new__(cls, mode: _bool = True) -> Self: ...
+    @overload
+    def __new__(cls, mode: _F) -> _F: ...  # type: ignore[misc]
 
 class set_grad_enabled(_Switch):
     def __init__(self, mode: _bool) -> None: ...
@@ -148,10 +160,11 @@ TYPES = {
         "Callable[..., Any]": "hook",
         "Generator": "generator",
         "Sequence[Tensor]": "tensors",
-        "Sequence[_int]": "pad",
-        "Tensor": "a abs angle b batch1 batch2 bias boundaries condition elements gradient imag "
-        "index indices input mask mat mat1 mat2 matrices operands out real sorted_sequence sorter "
-        "source src tensor tensor1 tensor2 values vec vec1 vec2 weight weights",
+        "Sequence[_int]": "pad split_sizes",
+        "Tensor": "a abs angle append b batch1 batch2 bias boundaries condition elements "
+        "gradient imag index indices input mask mat mat1 mat2 matrices operands out "
+        "prepend real sorted_sequence sorter source src tensor tensor1 tensor2 "
+        "the_template values vec vec1 vec2 weight weights",
         "_Array": "ndarray",
         "_DType": "dtype",
         "_Device": "device",
@@ -166,7 +179,7 @@ TYPES = {
         "n num_samples output_size row step steps storage_offset",
         "_int | Tensor": "repeats",
         "object": "layout memory_format",
-        "str": "equation indexing reduce rounding_mode side spec",
+        "str": "equation how indexing reduce rounding_mode side spec",
     }.items()
     for parameter in parameters.split()
 }
@@ -245,27 +258,34 @@ RETURNS = {
         "tuple[Any, Any]": "__dlpack_device__",
         "tuple[Tensor, Tensor]": "var_mean std_mean",
         "tuple[Tensor, ...]": "split chunk tensor_split hsplit vsplit dsplit unbind meshgrid "
+        "split_with_sizes unravel_index "
         "broadcast_tensors",
         **{f"return_types.{name}": name for name in _NAMED},
     }.items()
     for name in names.split()
 }
 
-# Results that depend on the arguments: each form's parameters, after the tensor, and its result.
-_PAIR = "dim: _int, keepdim: _bool = False, *, out: Any = None"
-_WHOLE = "*, out: Tensor | None = None"
+# Results that depend on the arguments: the parameters of each form (@ is the tensor, or self) and
+# its result. Without an @ the forms are those of the function alone.
+_WHOLE = "@, *, out: Tensor | None = None"
+_PAIR = "@, dim: _int, keepdim: _bool = False, *, out: Any = None"
+_OTHER = "@, other: Tensor, *, out: Tensor | None = None"
 OVERLOADS = {
-    "max": {_WHOLE: "Tensor", _PAIR: "return_types.max", f"other: Tensor, {_WHOLE}": "Tensor"},
-    "min": {_WHOLE: "Tensor", _PAIR: "return_types.min", f"other: Tensor, {_WHOLE}": "Tensor"},
+    "max": {_WHOLE: "Tensor", _PAIR: "return_types.max", _OTHER: "Tensor"},
+    "min": {_WHOLE: "Tensor", _PAIR: "return_types.min", _OTHER: "Tensor"},
     "median": {_WHOLE: "Tensor", _PAIR: "return_types.median"},
     "nanmedian": {_WHOLE: "Tensor", _PAIR: "return_types.nanmedian"},
     "nonzero": {
-        "*, as_tuple: Literal[False] = False, out: Tensor | None = None": "Tensor",
-        "*, as_tuple: Literal[True]": "tuple[Tensor, ...]",
+        "@, *, as_tuple: Literal[False] = False, out: Tensor | None = None": "Tensor",
+        "@, *, as_tuple: Literal[True]": "tuple[Tensor, ...]",
     },
-    "size": {"dim: None = None": "Size", "dim: _int": "_int"},
-    "stride": {"dim: None = None": "tuple[_int, ...]", "dim: _int": "_int"},
-    "type": {"dtype: None = None": "str", "dtype: _DType | str": "Tensor"},
+    "size": {"@, dim: None = None": "Size", "@, dim: _int": "_int"},
+    "stride": {"@, dim: None = None": "tuple[_int, ...]", "@, dim: _int": "_int"},
+    "type": {"@, dtype: None = None": "str", "@, dtype: _DType | str": "Tensor"},
+    "where": {
+        "condition: Tensor": "tuple[Tensor, ...]",
+        "condition: Tensor, input: _TensorLike, other: _TensorLike": "Tensor",
+    },
 }
 
 PROPERTIES = {
@@ -296,8 +316,7 @@ def parameters_of_op(op):
         default = Parameter.empty if name in required else op.optional[name]
         kind = Parameter.POSITIONAL_OR_KEYWORD
         yield Parameter(public.get(name, name), kind, default=default)
-    variants = {"alpha": 1, "rounding_mode": None}
-    yield from (keyword(name, variants[name]) for name in op.variants)
+    yield from (keyword(name, 1 if name == "alpha" else None) for name in op.variants)
 
 
 def parameters(fn, bound):
@@ -363,16 +382,18 @@ def define(name, entries, result, indent="", comment=""):
 
 def define_function(name, fn, indent=""):
     """The lines for a public function, or with ``indent`` for a method."""
-    own = ["self"] if indent else ["input: Tensor"]
-    if name in OVERLOADS:
-        lines = []
-        for entries, result in OVERLOADS[name].items():
-            lines += [f"{indent}@overload"]
-            lines += define(name, own + [e for e in entries.split(", ") if e], result, indent)
+    forms = OVERLOADS.get(name, {})
+    tensor = "self" if indent else "input: Tensor"
+    lines = []
+    for entries, result in forms.items():
+        if "@" in entries or not indent:
+            lines.append(f"{indent}@overload")
+            lines += define(name, entries.replace("@", tensor).split(", "), result, indent)
+    if lines:
         return lines
     result = RETURNS.get(name, "Self" if indent and _writes(name) else "Tensor")
     entries = parameter_list(name, parameters(fn, bool(indent)))
-    return define(name, [*own[: len(indent)], *entries], result, indent)
+    return define(name, ["self", *entries] if indent else entries, result, indent)
 
 
 def _writes(name):
@@ -384,20 +405,20 @@ def _writes(name):
 
 _OPS = {**OPS, **{name: fn.op for name, fn in METHODS.items() if hasattr(fn, "op")}}
 INPLACE = {name + "_": op for name, op in _OPS.items() if op.inplace}
-_OTHER = ["self", "other: _TensorLike"]
+_OPERANDS = ["self", "other: _TensorLike"]
 
 
 def operators():
     """The lines of the operators."""
     lines = []
     for symbol, name in _tensor._OPERATORS.items():
-        lines += define(f"__{symbol}__", _OTHER, "Tensor", "    ")
-        lines += define(f"__r{symbol}__", _OTHER, "Tensor", "    ")
+        lines += define(f"__{symbol}__", _OPERANDS, "Tensor", "    ")
+        lines += define(f"__r{symbol}__", _OPERANDS, "Tensor", "    ")
         if OPS[name].inplace:
-            lines += define(f"__i{symbol}__", _OTHER, "Self", "    ")
+            lines += define(f"__i{symbol}__", _OPERANDS, "Self", "    ")
     for name in _tensor._COMPARISONS:
         ignore = "  # type: ignore[override]" if name in ("eq", "ne") else ""
-        lines += define(f"__{name}__", _OTHER, "Tensor", "    ", ignore)
+        lines += define(f"__{name}__", _OPERANDS, "Tensor", "    ", ignore)
     for name in _tensor._UNARY:
         lines += define(f"__{name}__", ["self"], "Tensor", "    ")
     return lines

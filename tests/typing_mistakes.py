@@ -29,6 +29,7 @@ torch.zeros(2.5)  # E: incompatible type "float"
 torch.zeros(2, dtype="float32")  # E: incompatible type "str"
 torch.tensor(1.0, require_grad=True)  # E: Unexpected keyword argument "require_grad"
 torch.manual_seed()  # E: Missing positional argument "seed"
+torch.no_grad(3)  # E: No overload variant
 torch.float32(3)  # E: not callable
 count: int = x.sum()  # E: expression has type "Tensor"
 values: Tensor = x.max(1)  # E: expression has type "max"
