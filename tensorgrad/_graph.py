@@ -705,6 +705,7 @@ def walk(roots: dict, retain: bool, create_graph: bool, found: dict | None = Non
     grads = dict(roots)
     take, waiting = grads.pop, grads.get
     summed = set()  # edges whose entry in grads is a fresh sum, which nothing else refers to
+    everyday = found is None and not create_graph and anomaly is None
     if create_graph:
         before = set_recording(True)
     try:
@@ -722,11 +723,8 @@ def walk(roots: dict, retain: bool, create_graph: bool, found: dict | None = Non
                     accumulate(node, g, create_graph)
                 continue
             plan, saved = node.plan, node.saved
-            run = plan.run
-            if leading is not None:
-                if node not in leading:
-                    continue
-                run = plan.part(leading[node])
+            if leading is not None and node not in leading:
+                continue
             if saved is None:
                 raise GraphError(
                     f"Trying to backward through the graph a second time: what {plan.op.name} "
@@ -735,19 +733,23 @@ def walk(roots: dict, retain: bool, create_graph: bool, found: dict | None = Non
                 )
             if node._seq < last_write:
                 _check_fresh(node)
-            if create_graph:
-                saved = plan.on_edges(node, saved, node._parents)
-            if hooks is not None and hooks.before:
-                g = hooks.run_before(g, create_graph)
-            if plan.reuses:  # it may write into g if nobody else can see that
-                unseen = hooks is None and (found is None or node not in found)
-                node.attrs["own"] = unseen and node in summed and type(g) is ndarray
-            gradients = run(g, saved, node.attrs)
-            if anomaly is not None:
-                gradients = _dense(gradients)
-                anomaly.check(node, gradients)
-            if hooks is not None and hooks.around:
-                gradients = hooks.run_around(_dense(gradients), g, create_graph)
+            if everyday and hooks is None and not plan.reuses:
+                gradients = plan.run(g, saved, node.attrs)
+            else:  # one test for all of these saves 0.1 us a node
+                run = plan.run if leading is None else plan.part(leading[node])
+                if create_graph:
+                    saved = plan.on_edges(node, saved, node._parents)
+                if hooks is not None and hooks.before:
+                    g = hooks.run_before(g, create_graph)
+                if plan.reuses:  # it may write into g if nobody else can see that
+                    unseen = hooks is None and (found is None or node not in found)
+                    node.attrs["own"] = unseen and node in summed and type(g) is ndarray
+                gradients = run(g, saved, node.attrs)
+                if anomaly is not None:
+                    gradients = _dense(gradients)
+                    anomaly.check(node, gradients)
+                if hooks is not None and hooks.around:
+                    gradients = hooks.run_around(_dense(gradients), g, create_graph)
             for parent, gp in zip(node._parents, gradients):  # noqa: B905 - strict= costs 0.2 us
                 if gp is None:
                     continue

@@ -240,7 +240,7 @@ masked_fill.vjp(
 # --- sums, differences, products --------------------------------------------------------
 
 
-@op(types="promote", inplace=True, ufunc=np.add)
+@op(types="promote", inplace=True, ufunc=np.add, direct=True)
 def add(x, y):
     """``x + alpha * y``.
 
@@ -274,7 +274,7 @@ def _no_bool(*operands):
 _BOOLS = (np.dtype(bool), dtypes.bool_)
 
 
-@op(types="promote", inplace=True, ufunc=np.subtract, check=_no_bool)
+@op(types="promote", inplace=True, ufunc=np.subtract, direct=True, check=_no_bool)
 def sub(x, y):
     """``x - alpha * y``; arguments as for :func:`add`.
 
@@ -325,7 +325,7 @@ sub.op.variants["alpha"] = lambda input, other, *, alpha: sub(*_terms(input, oth
 rsub.op.variants["alpha"] = lambda input, other, *, alpha: rsub(*_terms(other, input, alpha)[::-1])
 
 
-@op(types="promote", inplace=True, ufunc=np.multiply)
+@op(types="promote", inplace=True, ufunc=np.multiply, direct=True)
 def mul(x, y):
     """``x * y``; arguments as for :func:`add`, without ``alpha``.
 
@@ -445,7 +445,7 @@ def floating(name, x):
 # --- quotients --------------------------------------------------------------------------
 
 
-@op(types="float", inplace=True, ufunc=np.true_divide)
+@op(types="float", inplace=True, ufunc=np.true_divide, direct=True)
 def div(x, y):
     """``x / y``. Integers become the default float; division by zero gives inf or nan.
 
@@ -613,7 +613,7 @@ def positive(input):
     return input
 
 
-@op(inplace=True, ufunc=np.absolute)
+@op(inplace=True, ufunc=np.absolute, direct=True)
 def abs(x):
     """The absolute value; of a complex tensor, its real magnitude.
 
@@ -832,7 +832,7 @@ rsqrt.vjp(x=lambda g, out: g * (out * out * out * -0.5))
 # --- exponentials and logarithms --------------------------------------------------------
 
 
-@op(types="float", inplace=True, ufunc=np.exp)
+@op(types="float", inplace=True, ufunc=np.exp, direct=True)
 def exp(x):
     """Powers of e, the base of natural logarithms.
 
@@ -930,7 +930,7 @@ def log1p(x):
 log1p.vjp(x=lambda g, x: g / (x + 1.0))
 
 
-@op(types="float", inplace=True, ufunc=np.tanh)
+@op(types="float", inplace=True, ufunc=np.tanh, direct=True)
 def tanh(x):
     """The hyperbolic tangent.
 

@@ -20,7 +20,7 @@ from .elementwise import where_ as choose
 # --- trigonometric and hyperbolic functions ---------------------------------------------
 
 
-@op(types="float", inplace=True, ufunc=np.sin)
+@op(types="float", inplace=True, ufunc=np.sin, direct=True)
 def sin(x):
     """The sine of an angle in radians.
 
@@ -31,7 +31,7 @@ def sin(x):
     return np.sin(x)
 
 
-@op(types="float", inplace=True, ufunc=np.cos)
+@op(types="float", inplace=True, ufunc=np.cos, direct=True)
 def cos(x):
     """The cosine of an angle in radians.
 
