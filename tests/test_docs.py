@@ -6,6 +6,7 @@ import inspect
 import re
 from pathlib import Path
 
+import faults
 import pytest
 import typing_usage
 
@@ -189,3 +190,11 @@ def test_files_named_in_the_text_exist(page):
     folders = "tensorgrad|nn|optim|augment|tests|benchmarks|examples|docs"
     for path in re.findall(rf"`((?:{folders})/[\w/.]+)`", page.read_text()):
         assert (ROOT / path).exists(), path
+
+
+def test_the_text_of_every_seeded_fault_is_in_the_source_once():
+    for fault in faults.FAULTS:
+        source = (ROOT / fault.file).read_text()
+        assert source.count(fault.old) == 1, f"restate in tests/faults.py: {fault.what}"
+        files = {test.partition("::")[0] for test in fault.tests.split()}
+        assert all((ROOT / file).exists() for file in files), fault.what
