@@ -53,7 +53,7 @@ newaxis = None
 strided = "torch.strided"
 
 # Imported when first used, so that a script pays for what it touches.
-_SUBMODULES = ("augment", "datasets", "nn", "optim", "serialization", "testing", "utils")
+_SUBMODULES = ("augment", "cuda", "datasets", "nn", "optim", "serialization", "testing", "utils")
 _NAMES = {"load": "serialization", "save": "serialization"}
 
 

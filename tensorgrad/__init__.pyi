@@ -13,6 +13,7 @@ from typing_extensions import Self
 
 from . import augment as augment
 from . import autograd as autograd
+from . import cuda as cuda
 from . import datasets as datasets
 from . import nn as nn
 from . import optim as optim

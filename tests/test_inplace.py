@@ -9,7 +9,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import tensorgrad as tg
@@ -113,7 +113,7 @@ PLACES = {
     "expand": lambda p, i: np.broadcast_to(p, (2, *p.shape)),
     "split": lambda p, i: p[i : i + 1],
 }
-UNARY = ["sin", "exp", "sigmoid", "tanh", "neg", "square"]
+UNARY = ["sin", "atan", "sigmoid", "tanh", "neg", "square"]
 BINARY = ["add", "sub", "mul", "copy"]
 NUMBERS = ["add", "mul", "fill"]
 INDICES = {
@@ -272,6 +272,7 @@ class Worlds:
 
     def compare(self):
         for k, (t, ref) in enumerate(zip(self.ours, self.oracle, strict=True)):
+            assume(np.all(np.abs(ref.history.memory.values) < 1e6))
             np.testing.assert_allclose(
                 t.detach().numpy(), ref.history.memory.values[ref.places], rtol=1e-9, err_msg=str(k)
             )

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tensorgrad.nn import functional as F
 
 import tensorgrad as tg
+from tensorgrad.nn import functional as F
 from tensorgrad.ops import fused
 
 torch = pytest.importorskip("torch")

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tensorgrad.optim import SGD, Adam, AdamW, Optimizer, _bucketed
 
 import tensorgrad
 from tensorgrad import optim
+from tensorgrad.optim import SGD, Adam, AdamW, Optimizer, _bucketed
 
 TOLERANCE = {np.float64: 1e-12, np.float32: 2e-5}
 SHAPES = [(3, 2), (3,), (), (0,), (1, 4), (30,), (5, 7)]

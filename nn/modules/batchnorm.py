@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import tensorgrad as tg
 from tensorgrad.nn import functional as F
 from tensorgrad.nn import init
 from tensorgrad.nn.modules.module import Module
 from tensorgrad.nn.parameter import Parameter
-
-import tensorgrad as tg
 
 
 class _BatchNorm(Module):

@@ -5,10 +5,9 @@ from __future__ import annotations
 import operator
 from itertools import islice
 
+from tensorgrad import Tensor
 from tensorgrad.nn.modules.module import Module, _indent
 from tensorgrad.nn.parameter import Parameter
-
-from tensorgrad import Tensor
 
 
 class _Indexed(Module):

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 
+import tensorgrad as tg
 from tensorgrad.nn import functional as F
 from tensorgrad.nn import init
 from tensorgrad.nn.modules.module import Module
 from tensorgrad.nn.parameter import Parameter
-
-import tensorgrad as tg
 
 
 class Identity(Module):

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections import OrderedDict, namedtuple
 
 import numpy as np
-from tensorgrad.nn.parameter import Buffer, Parameter
 
 from tensorgrad import Tensor, dtypes
 from tensorgrad._device import check as check_device
 from tensorgrad._graph import wrap
 from tensorgrad.autograd.hooks import RemovableHandle
+from tensorgrad.nn.parameter import Buffer, Parameter
 
 
 class _IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpected_keys"])):
