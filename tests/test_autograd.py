@@ -612,7 +612,7 @@ def changed_through_a_view(lib):
 @pytest.mark.parametrize(
     "program",
     [changed_input, changed_index, changed_but_not_needed, changed_leaf_without_recording,
-     changed_through_a_view],
+     changed_off_the_path, changed_through_a_view],
     ids=lambda p: p.__name__,
 )  # fmt: skip
 def test_changed_values(program):
