@@ -22,6 +22,7 @@ in the type stub and its generated tests.
 from __future__ import annotations
 
 import inspect
+import threading
 from weakref import ref as _weakref
 
 import numpy as np
@@ -30,6 +31,7 @@ from . import _graph, dtypes, errors
 from ._graph import LEAF, Tensor, computed, edge_of, ndarray, owner_of, record, wrap
 
 asarray = np.asarray
+_view_lock = threading.Lock()
 REQUIRED = inspect.Parameter.empty  # the default of an attribute that has none
 _VARIADIC = inspect.CO_VARARGS
 OPS: dict[str, Op] = {}  # every primitive and fused op, by name
@@ -520,16 +522,21 @@ def link_view(result, source, op, attrs):
         result._chain = None
         return
     result._chain = (*chain, (op, attrs))
-    if base._views is None:
-        base._views = []
-    note_view(base._views, result)
+    note_view(base, result)
 
 
-def note_view(views, view):
-    """Add ``view`` to the weak references to the views of a tensor."""
-    if len(views) & (len(views) - 1) == 0:  # at each power of two, forget the dead ones
-        views[:] = [ref for ref in views if ref() is not None]
-    views.append(_weakref(view))
+def note_view(base, view):
+    """Add ``view`` to the weak references to the views of ``base``."""
+    with _view_lock:  # two threads may look into one tensor
+        views = base._views
+        if views is None:
+            base._views = [_weakref(view)]
+        elif len(views) == 1 and views[0]() is None:
+            views[0] = _weakref(view)
+        else:
+            if len(views) & (len(views) - 1) == 0:  # at each power of two, forget the dead ones
+                views[:] = [ref for ref in views if ref() is not None]
+            views.append(_weakref(view))
 
 
 # --- the callables that users see -------------------------------------------------------

@@ -5,6 +5,7 @@ knows no views at all: a memory of numbers, and per history one scalar of a grap
 """
 
 import contextlib
+import threading
 import warnings
 
 import numpy as np
@@ -740,3 +741,25 @@ def test_backward_of_a_filled_tensor_takes_one_copy():
     tracemalloc.stop()
     assert w.grad.tolist() == [200 * 2 * 2.0 * 2.0] * 100
     assert peak < 4 * x.nbytes
+
+
+def test_views_made_by_two_threads_are_all_known():
+    """An in-place write must reach the history of every live view, whichever thread made it."""
+    base = tg.zeros(64, dtype=tg.float64, requires_grad=True) * 1.0
+    made = [[], []]
+
+    def look(mine):
+        for i in range(2000):
+            _ = base[i % 64]  # dies at once, so that the list of views is pruned all the time
+            if i % 20 == 0:
+                mine.append(base[i % 64 : i % 64 + 1])
+
+    threads = [threading.Thread(target=look, args=(mine,)) for mine in made]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    before = [v.grad_fn for mine in made for v in mine]
+    base.mul_(2.0)
+    after = [v.grad_fn for mine in made for v in mine]
+    assert all(a is not b for a, b in zip(before, after, strict=True))

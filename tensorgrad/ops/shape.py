@@ -15,7 +15,6 @@ import itertools
 import math
 import operator
 import warnings
-import weakref
 
 import numpy as np
 
@@ -143,13 +142,7 @@ def hang(viewer, source: Tensor, out: ndarray, attrs: dict) -> Tensor:
     base = source._base
     result._base = base = source if base is None else base
     result._chain = chain + ((viewer, attrs),)  # noqa: RUF005 - a star takes twice as long
-    views = base._views
-    if views is None:
-        base._views = [weakref.ref(result)]
-    elif len(views) == 1 and views[0]() is None:
-        views[0] = weakref.ref(result)
-    else:
-        note_view(views, result)
+    note_view(base, result)
     return result
 
 
