@@ -22,14 +22,18 @@ _REDUCTIONS = ("none", "mean", "sum")
 # --- activations ------------------------------------------------------------------------
 
 
-def _activation(name, doc):
-    """An elementwise op as ``f(input, ..., inplace=False)``."""
+def _activation(name, doc, **settings):
+    """An elementwise op as ``f(input, *settings, inplace=False)``, all positional too."""
     op, in_place = getattr(tg, name), name + "_"
+    names = (*settings, "inplace")
 
-    def activation(input, *args, inplace=False, **kwargs):
-        if inplace:
-            return getattr(input, in_place)(*args, **kwargs)
-        return op(input, *args, **kwargs)
+    def activation(input, *args, **kwargs):
+        if len(args) > len(names):
+            raise TypeError(f"{name}() takes at most {len(names) + 1} arguments")
+        given = {**settings, **dict(zip(names, args, strict=False)), **kwargs}
+        if given.pop("inplace", False):
+            return getattr(input, in_place)(**given)
+        return op(input, **given)
 
     activation.__name__, activation.__doc__ = name, doc
     return activation
@@ -43,26 +47,15 @@ def relu(input, inplace=False):
 _relu = tg.relu
 
 
-def leaky_relu(input, negative_slope=0.01, inplace=False):
-    """``x`` above zero, ``negative_slope * x`` below."""
-    return _leaky_relu(input, negative_slope, inplace=inplace)
-
-
-def elu(input, alpha=1.0, inplace=False):
-    """``x`` above zero, ``alpha (exp(x) - 1)`` below."""
-    return _elu(input, alpha, inplace=inplace)
-
-
-def silu(input, inplace=False):
-    """``x sigmoid(x)``."""
-    return _silu(input, inplace=inplace)
-
-
-_leaky_relu = _activation("leaky_relu", "")
-_elu = _activation("elu", "")
-_silu = _activation("silu", "")
+leaky_relu = _activation(
+    "leaky_relu", "``x`` above zero, ``negative_slope * x`` below.", negative_slope=0.01
+)
+elu = _activation("elu", "``x`` above zero, ``alpha (exp(x) - 1)`` below.", alpha=1.0)
+silu = _activation("silu", "``x sigmoid(x)``.")
 relu6 = _activation("relu6", "``min(max(x, 0), 6)``.")
-hardtanh = _activation("hardtanh", "``x`` clipped to [min_val, max_val], by default [-1, 1].")
+hardtanh = _activation(
+    "hardtanh", "``x`` clipped to [min_val, max_val].", min_val=-1.0, max_val=1.0
+)
 selu = _activation("selu", "The self-normalising unit of Klambauer et al., arXiv:1706.02515.")
 mish = _activation("mish", "``x tanh(softplus(x))`` (Misra, arXiv:1908.08681).")
 gelu = tg.gelu

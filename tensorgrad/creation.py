@@ -17,8 +17,8 @@ from ._graph import LEAF, Tensor, ndarray, wrap
 from ._registry import function
 
 
-def finish(array, requires_grad=False, device=None):
-    """Wrap ``array``, after checking the arguments that every creation function shares."""
+def finish(array, requires_grad=False, device=None, out=None):
+    """Wrap ``array``, or write it into ``out``; checks what all creation functions share."""
     _device.check(device)
     t = wrap(array)
     if requires_grad:
@@ -26,7 +26,11 @@ def finish(array, requires_grad=False, device=None):
             t._edge = LEAF
         else:
             t.requires_grad = True  # raises, with the reason
-    return t
+    if out is None:
+        return t
+    from ._inplace import write_out
+
+    return write_out(out, t)
 
 
 def size_of(size) -> tuple:
@@ -215,12 +219,8 @@ def _shaped(name, make, doc):
             size = (named.pop("size"),)
         if named:
             raise TypeError(f"{name}() got an unexpected keyword argument {next(iter(named))!r}")
-        result = finish(make(size_of(size), dtypes.to_numpy(dtype)), requires_grad, device)
-        if out is None:
-            return result
-        from ._inplace import write_out
-
-        return write_out(out, result)
+        array = make(size_of(size), dtypes.to_numpy(dtype))
+        return finish(array, requires_grad, device, out)
 
     create.__name__ = create.__qualname__ = name
     create.__doc__ = doc
@@ -272,7 +272,7 @@ def full(size, fill_value, *, out=None, dtype=None, layout=None, device=None, re
         fill_value = fill_value.item()
     own = dtypes.of_scalar(fill_value) if dtype is None else dtypes.to_numpy(dtype)
     size = size if isinstance(size, list | tuple) else (size,)
-    return finish(np.full(size_of((size,)), fill_value, own), requires_grad, device)
+    return finish(np.full(size_of((size,)), fill_value, own), requires_grad, device, out)
 
 
 def _like(input, dtype):
@@ -367,7 +367,7 @@ def arange(
     else:
         n = int(np.ceil((end - start) / step))
         array = (start + step * np.arange(n)).astype(own)
-    return finish(array, requires_grad, device)
+    return finish(array, requires_grad, device, out)
 
 
 @function
@@ -385,7 +385,7 @@ def linspace(
         raise RuntimeError(f"number of steps must be non-negative, got {steps}")
     own = dtypes.to_numpy(dtype)
     if own.kind != "f":
-        return finish(np.linspace(start, end, steps).astype(own), requires_grad, device)
+        return finish(np.linspace(start, end, steps).astype(own), requires_grad, device, out)
     # PyTorch's order of operations, from both ends to the middle, in the dtype itself.
     array = np.empty(steps, own)
     half, cast = steps // 2, own.type
@@ -395,7 +395,7 @@ def linspace(
     array[half:] = cast(end) - step * (cast(steps - 1) - i[half:])
     if steps == 1:
         array[:] = start
-    return finish(array, requires_grad, device)
+    return finish(array, requires_grad, device, out)
 
 
 @function
@@ -406,7 +406,7 @@ def logspace(
     """``steps`` numbers from ``base**start`` to ``base**end``, evenly spaced in the exponent."""
     exponents = linspace(start, end, steps, dtype=dtypes.float64)._array
     array = np.power(float(base), exponents).astype(dtypes.to_numpy(dtype))
-    return finish(array, requires_grad, device)
+    return finish(array, requires_grad, device, out)
 
 
 @function
@@ -420,7 +420,7 @@ def eye(n, m=None, *, out=None, dtype=None, layout=None, device=None, requires_g
     """
     if n < 0 or (m is not None and m < 0):
         raise RuntimeError(f"eye: sizes must be greater or equal to 0, got {n} and {m}")
-    return finish(np.eye(n, m, dtype=dtypes.to_numpy(dtype)), requires_grad, device)
+    return finish(np.eye(n, m, dtype=dtypes.to_numpy(dtype)), requires_grad, device, out)
 
 
 def construct(self, *args, dtype=None, device=None):

@@ -238,6 +238,15 @@ def test_hooks_replace_and_are_removed():
     assert layer(tg.ones(1)).item() == 1
 
 
+def test_a_hook_can_be_put_first():
+    layer, order = nn.Identity(), []
+    for register in (layer.register_forward_pre_hook, layer.register_forward_hook):
+        register(lambda *args: order.append("second"))
+        register(lambda *args: order.append("first"), prepend=True)
+    layer(tg.ones(1))
+    assert order == ["first", "second", "first", "second"]
+
+
 def test_freezing():
     net = Net().requires_grad_(False)
     assert not any(p.requires_grad for p in net.parameters())
@@ -461,6 +470,25 @@ def test_initialiser_beside_pytorch(name):
         assert getattr(lib.nn.init, name)(w) is w
         results.append(w)
     close(*results, rtol=2e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("inplace", [False, True])
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("relu", ()), ("leaky_relu", (0.3,)), ("elu", (0.5,)), ("silu", ()), ("relu6", ()),
+     ("hardtanh", (-0.5, 0.7)), ("selu", ()), ("mish", ())],
+)  # fmt: skip
+def test_functional_activation_beside_pytorch(name, settings, inplace):
+    results = []
+    for lib in (tg, torch):
+        f, x = getattr(lib.nn.functional, name), lib.tensor(normal(3, 4))
+        y = f(x, *settings, inplace)
+        assert (y is x) == inplace
+        results += [y, f(lib.tensor(normal(3, 4)))]
+        with pytest.raises(TypeError):
+            f(x, *settings, inplace, 1)
+    close(results[0], results[2])
+    close(results[1], results[3])
 
 
 def test_initialiser_errors_beside_pytorch():

@@ -572,21 +572,23 @@ class Module:
 
     # --- hooks --------------------------------------------------------------------------
 
-    def _add_hook(self, table, hook):
+    def _add_hook(self, table, hook, first=False):
         if vars(self).get(table) is None:
             self.__dict__[table] = OrderedDict()
         self.__dict__["_hooked"] = True
         handle = RemovableHandle(self.__dict__[table])
         self.__dict__[table][handle.id] = hook
+        if first:
+            self.__dict__[table].move_to_end(handle.id, last=False)
         return handle
 
     def register_forward_pre_hook(self, hook, *, prepend=False, with_kwargs=False):
         """Call ``hook(module, args)`` before each forward; what it returns replaces the args."""
-        return self._add_hook("_forward_pre_hooks", (hook, with_kwargs))
+        return self._add_hook("_forward_pre_hooks", (hook, with_kwargs), prepend)
 
-    def register_forward_hook(self, hook, *, prepend=False, with_kwargs=False, always_call=False):
+    def register_forward_hook(self, hook, *, prepend=False, with_kwargs=False):
         """Call ``hook(module, args, output)`` after each forward; a result replaces the output."""
-        return self._add_hook("_forward_hooks", (hook, with_kwargs))
+        return self._add_hook("_forward_hooks", (hook, with_kwargs), prepend)
 
     def register_load_state_dict_post_hook(self, hook):
         """Call ``hook(module, incompatible_keys)`` after each ``load_state_dict``."""
