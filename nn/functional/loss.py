@@ -1,4 +1,4 @@
-"""The functional forms of the layers and losses, under PyTorch's names and arguments."""
+"""Losses."""
 
 from __future__ import annotations
 
@@ -7,188 +7,22 @@ import warnings
 import numpy as np
 
 import tensorgrad as tg
-from tensorgrad._graph import mark_mutated, wrap
-from tensorgrad.kernels import sampling
+from tensorgrad._graph import wrap
 from tensorgrad.ops import fused
-from tensorgrad.random import default_generator
 
-linear = tg.linear
-sigmoid, tanh, logsigmoid = tg.sigmoid, tg.tanh, tg.logsigmoid
-one_hot = tg.one_hot
+__all__ = [
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "huber_loss",
+    "l1_loss",
+    "legacy_reduction",
+    "mse_loss",
+    "nll_loss",
+    "smooth_l1_loss",
+]
 
 _REDUCTIONS = ("none", "mean", "sum")
-
-
-# --- activations ------------------------------------------------------------------------
-
-
-def _activation(name, doc, **settings):
-    """An elementwise op as ``f(input, *settings, inplace=False)``, all positional too."""
-    op, in_place = getattr(tg, name), name + "_"
-    names = (*settings, "inplace")
-
-    def activation(input, *args, **kwargs):
-        if len(args) > len(names):
-            raise TypeError(f"{name}() takes at most {len(names) + 1} arguments")
-        given = {**settings, **dict(zip(names, args, strict=False)), **kwargs}
-        if given.pop("inplace", False):
-            return getattr(input, in_place)(**given)
-        return op(input, **given)
-
-    activation.__name__, activation.__doc__ = name, doc
-    return activation
-
-
-def relu(input, inplace=False):
-    """``max(x, 0)``; its derivative at 0 is 0."""
-    return input.relu_() if inplace else _relu(input)
-
-
-_relu = tg.relu
-
-
-leaky_relu = _activation(
-    "leaky_relu", "``x`` above zero, ``negative_slope * x`` below.", negative_slope=0.01
-)
-elu = _activation("elu", "``x`` above zero, ``alpha (exp(x) - 1)`` below.", alpha=1.0)
-silu = _activation("silu", "``x sigmoid(x)``.")
-relu6 = _activation("relu6", "``min(max(x, 0), 6)``.")
-hardtanh = _activation(
-    "hardtanh", "``x`` clipped to [min_val, max_val].", min_val=-1.0, max_val=1.0
-)
-selu = _activation("selu", "The self-normalising unit of Klambauer et al., arXiv:1706.02515.")
-mish = _activation("mish", "``x tanh(softplus(x))`` (Misra, arXiv:1908.08681).")
-gelu = tg.gelu
-softplus = tg.softplus
-
-
-def softmax(input, dim=None, _stacklevel=3, dtype=None):
-    """``exp(x) / sum(exp(x))`` along ``dim``.
-
-    Left out, ``dim`` is 0 for tensors of 0, 1 and 3 dimensions and 1 otherwise, with a
-    warning, as in PyTorch.
-    """
-    if dim is None:
-        dim = _implicit_dim("softmax", input.ndim, _stacklevel)
-    return tg.softmax(input, dim, dtype=dtype)
-
-
-def log_softmax(input, dim=None, _stacklevel=3, dtype=None):
-    """``x - log(sum(exp(x)))`` along ``dim``; see :func:`softmax` for ``dim`` left out."""
-    if dim is None:
-        dim = _implicit_dim("log_softmax", input.ndim, _stacklevel)
-    return tg.log_softmax(input, dim, dtype=dtype)
-
-
-def softmin(input, dim=None, _stacklevel=3, dtype=None):
-    """The softmax of ``-x``."""
-    if dim is None:
-        dim = _implicit_dim("softmin", input.ndim, _stacklevel)
-    return tg.softmax(-input, dim, dtype=dtype)
-
-
-def _implicit_dim(name, ndim, stacklevel):
-    warnings.warn(
-        f"Implicit dimension choice for {name} has been deprecated. "
-        "Change the call to include dim=X as an argument.",
-        stacklevel=stacklevel,
-    )
-    return 0 if ndim in (0, 1, 3) else 1
-
-
-# --- layers -----------------------------------------------------------------------------
-
-
-def bilinear(input1, input2, weight, bias=None):
-    """``x1ᵀ W_k x2 + b_k`` for each output k, over the last axes; weight (out, in1, in2)."""
-    out = tg.einsum("...i,kij,...j->...k", input1, weight, input2)
-    return out if bias is None else out + bias
-
-
-def dropout(input, p=0.5, training=True, inplace=False, generator=None):
-    """Zero each element with probability ``p`` and scale the rest by 1/(1-p), in training.
-
-    Raises:
-        ValueError: ``p`` lies outside [0, 1].
-
-    >>> import tensorgrad as torch
-    >>> torch.nn.functional.dropout(torch.ones(3), p=1.0)
-    tensor([0., 0., 0.])
-    """
-    if not 0.0 <= p <= 1.0:
-        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
-    if not training or p == 0.0:
-        return input
-    array = input._array
-    keep = sampling.keep_mask(generator or default_generator, array.shape, p)
-    scale = 1.0 / (1.0 - p) if p < 1.0 else 0.0
-    mask = wrap(np.multiply(keep, scale, dtype=array.dtype))
-    return input.mul_(mask) if inplace else input * mask
-
-
-def batch_norm(
-    input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1,
-    eps=1e-5,
-):  # fmt: skip
-    """Normalise each channel of ``input`` (N, C, ...); Ioffe & Szegedy, arXiv:1502.03167.
-
-    In training by the batch's own mean and biased variance, and the running statistics are
-    moved by ``momentum`` towards the batch's mean and unbiased variance; otherwise by the
-    running statistics.
-
-    Raises:
-        ValueError: training on a single value per channel.
-        RuntimeError: the number of channels differs from the parameters'.
-    """
-    array = input._array
-    channels = array.shape[1] if array.ndim > 1 else 0
-    for name, t in (("weight", weight), ("bias", bias), ("running_mean", running_mean),
-                    ("running_var", running_var)):  # fmt: skip
-        if t is not None and t._array.size != channels:
-            raise RuntimeError(
-                f"{name} should contain {channels} elements not {t._array.size}: the input "
-                f"{array.shape} has {channels} channels"
-            )
-    shape = (1, channels) + (1,) * (array.ndim - 2)
-    if not training:
-        if running_mean is None or running_var is None:
-            raise RuntimeError(
-                "Expected running_mean and running_var to be defined when training=False"
-            )
-        scale = (running_var + eps) ** -0.5
-        scale = scale if weight is None else scale * weight
-        out = (input - running_mean.reshape(shape)) * scale.reshape(shape)
-        return out if bias is None else out + bias.reshape(shape)
-    count = array.size // channels if channels else 0
-    if count == 1:
-        raise ValueError(
-            f"Expected more than 1 value per channel when training, got input size {input.shape}"
-        )
-    statistics = fused.batch_statistics(array)
-    if running_mean is not None:
-        _move(running_mean, statistics[0].reshape(-1), momentum)
-        _move(running_var, statistics[1].reshape(-1) * (count / (count - 1)), momentum)
-    if weight is None:
-        weight = wrap(np.ones(channels, array.dtype))
-    if bias is None:
-        bias = wrap(np.zeros(channels, array.dtype))
-    attrs = {"eps": eps, "statistics": statistics}
-    return fused.batch_norm.op.apply((input, weight, bias), attrs)
-
-
-def _move(running, value, momentum):
-    """Move a running statistic towards ``value`` by the share ``momentum``."""
-    running._array *= 1.0 - momentum
-    running._array += momentum * value
-    mark_mutated(running._array)
-
-
-def flatten(input, start_dim=0, end_dim=-1):
-    """Join dimensions ``start_dim`` to ``end_dim`` into one."""
-    return input.flatten(start_dim, end_dim)
-
-
-# --- losses -----------------------------------------------------------------------------
 
 
 def legacy_reduction(size_average, reduce, reduction):
@@ -338,7 +172,7 @@ def binary_cross_entropy_with_logits(
         loss = fused.bce_with_logits(input, target)
     else:
         scale = 1 + (pos_weight - 1) * target
-        loss = (1 - target) * input + scale * softplus(-input, threshold=float("inf"))
+        loss = (1 - target) * input + scale * tg.softplus(-input, threshold=float("inf"))
     return _reduce(loss if weight is None else loss * weight, reduction)
 
 
@@ -482,9 +316,3 @@ def _smoothing_term(log_probabilities, t, weight, ignore_index, reduction):
         return loss.sum() / float(counts.sum())
     total = float(weight._array[np.where(counts, t, 0)][counts].sum())
     return loss.sum() / total
-
-
-def normalize(input, p=2.0, dim=1, eps=1e-12):
-    """``input`` divided by its p-norm along ``dim``, or by ``eps`` where that is larger."""
-    return input / input.norm(p, dim, keepdim=True).clamp_min(eps)
-
