@@ -17,7 +17,8 @@ FOLDERS = {"tensorgrad": "tensorgrad", "nn": "tensorgrad.nn", "optim": "tensorgr
 # Op files in order: each imports only earlier ones.
 OP_ORDER = [
     "shape", "elementwise", "comparison", "special", "activation", "reduce", "index", "linalg",
-    "fused", "random",
+    "fused", "attention", "normalization", "embedding",
+    "random",
 ]  # fmt: skip
 # What a plain import must not pay for.
 FORBIDDEN = ["scipy", "matplotlib", "torch", "hypothesis", "pytest", "PIL", "numba", "sklearn",

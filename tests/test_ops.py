@@ -339,6 +339,42 @@ def normalised(d):
     return [x, d.floats(c), d.floats(c)], {"eps": 0.1}
 
 
+def attended(d):
+    batch, n, m, k, f = d.shape(max_dims=2, max_side=2), *(d.integer(1, 3) for _ in range(4))
+    x = [d.floats((*batch, n, k)), d.floats((*batch, m, k)), d.floats((*batch, m, f))]
+    bias = d.choice(None, (n, m), (*batch, n, m), (1, m))
+    drop = d.choice(None, d.mask((*batch, n, m)) * 2.0)
+    return [*x, bias and d.floats(bias)], {
+        "scale": 0.5, "causal": d.choice(False, True), "drop": drop,
+    }  # fmt: skip
+
+
+def rows(d):
+    x = d.floats((d.integer(1, 3), d.integer(2, 4)))
+    weight, bias = (d.choice(None, d.floats(x.shape[1:])) for _ in range(2))
+    return [x, weight, bias], {"eps": 0.1}
+
+
+def looked_up(d):
+    table = d.floats((d.integer(1, 4), d.integer(1, 3)))
+    return table, d.rng.integers(0, len(table), d.shape(max_dims=2))
+
+
+def lookup(d):
+    return list(looked_up(d)), {}
+
+
+def shared_lookup(d):
+    table, index = looked_up(d)
+    attrs = {"padding_idx": d.choice(-1, 0), "scale_grad_by_freq": d.choice(False, True)}
+    return [table, index], attrs
+
+
+def lookup_add(d):
+    (table, index), attrs = shared_lookup(d)
+    return [d.floats((*index.shape, table.shape[1])), index], {"shape": table.shape, **attrs}
+
+
 def product(d):
     x = d.x(min_side=1)
     dim = d.choice(None, d.axis(x)) if x.ndim else None
@@ -490,11 +526,13 @@ CASES = {
     "pow_by_number": number_second, "softmax_cross_entropy": classes,
     "matmul": matmul, "dot": vectors, "linear": linear, "contract": contract,
     "subtract_one_hot": one_hot, "squared_error": squared, "batch_norm": normalised,
+    "attention": attended,
     "index": advanced_index, "put_add": put_add, "index_put": index_put, "gather": gather,
     "gather_add": gather_add, "sorted_values": gather, "topk_values": gather,
     "kth_values": gather, "scatter": scatter, "scatter_add": scatter, "index_add": index_add,
     "index_select": index_select, "select_add": select_add, "index_copy": index_copy,
-    "index_fill": index_fill,
+    "index_fill": index_fill, "rows_norm": rows, "embedding": lookup,
+    "embedding_take": shared_lookup, "embedding_add": lookup_add,
 }  # fmt: skip
 
 

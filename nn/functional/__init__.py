@@ -6,3 +6,4 @@ from .linear import *  # noqa: F403
 from .loss import *  # noqa: F403
 from .normalization import *  # noqa: F403
 from .shape import *  # noqa: F403
+from .sparse import *  # noqa: F403

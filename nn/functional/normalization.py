@@ -4,13 +4,33 @@ from __future__ import annotations
 
 import numpy as np
 
+import tensorgrad as tg
 from tensorgrad._graph import mark_mutated, wrap
 from tensorgrad.ops import fused
 
 __all__ = [
     "batch_norm",
+    "layer_norm",
     "normalize",
 ]
+
+
+def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
+    """Normalise over the last dimensions, which have ``normalized_shape``; scale and shift.
+
+    Args:
+        input: floating-point tensor (..., *normalized_shape).
+        normalized_shape: a tuple of the last sizes of the input.
+        weight: factors of that shape; None for 1.
+        bias: shifts of that shape; None for 0.
+        eps: added to the variance, inside the root.
+
+    Raises:
+        RuntimeError: the input does not end with ``normalized_shape``, a parameter has another
+            shape, or the dtypes differ.
+        TypeError: ``normalized_shape`` is an int.
+    """
+    return tg.layer_norm(input, normalized_shape, weight, bias, eps)
 
 
 def batch_norm(

@@ -10,4 +10,7 @@ from . import reduce
 from . import index
 from . import linalg
 from . import fused
+from . import attention
+from . import normalization
+from . import embedding
 from . import random

@@ -1,0 +1,140 @@
+"""Embedding and EmbeddingBag beside PyTorch."""
+
+import numpy as np
+import pytest
+from both import agree
+
+import tensorgrad as tg
+
+
+def seeded(lib, *args, **kwargs):
+    lib.manual_seed(0)
+    return lib.nn.Embedding(*args, **kwargs)
+
+
+LAYERS = [
+    ((5, 3), {}), ((5, 3), {"padding_idx": 2}), ((5, 3), {"padding_idx": -1}),
+    ((5, 3), {"padding_idx": 0, "scale_grad_by_freq": True}), ((5, 3), {"max_norm": 1.0}),
+    ((5, 3), {"max_norm": 2.0, "norm_type": 1.0, "scale_grad_by_freq": True}),
+    ((1, 1), {}), ((4, 20), {}), ((3, 0), {}),
+]  # fmt: skip
+INDICES = [[[0, 1, 1], [0, 0, 2]], [0], 0, [], [[2, 2, 2, 2]]]
+
+
+@pytest.mark.parametrize(("args", "kwargs"), LAYERS)
+def test_seeded_table_state_and_repr(args, kwargs):
+    def program(lib):
+        layer = seeded(lib, *args, **kwargs)
+        return [repr(layer), layer.weight, dict(layer.state_dict()), layer.padding_idx]
+
+    agree(program)
+
+
+def test_sparse_is_kept_in_the_repr():
+    agree(lambda lib: repr(lib.nn.Embedding(3, 2, sparse=True)))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_dtype(dtype):
+    agree(lambda lib: lib.nn.Embedding(3, 2, dtype=getattr(lib, dtype)).weight.dtype.itemsize)
+
+
+@pytest.mark.parametrize("indices", INDICES)
+@pytest.mark.parametrize("integers", ["int64", "int32"])
+@pytest.mark.parametrize(("args", "kwargs"), LAYERS)
+def test_values_and_gradient(args, kwargs, integers, indices):
+    def program(lib):
+        layer = seeded(lib, *args, dtype=lib.float64, **kwargs)
+        index = lib.tensor(indices, dtype=getattr(lib, integers)) % args[0]
+        out = layer(index)
+        (out * out).sum().backward()
+        return [out, layer.weight.grad, layer.weight]
+
+    agree(program)
+
+
+@pytest.mark.parametrize("padding_idx", [None, 1])
+def test_second_gradient(padding_idx):
+    def program(lib):
+        layer = seeded(lib, 4, 3, padding_idx, dtype=lib.float64)
+        index = lib.tensor([[0, 1, 1], [3, 3, 3]])
+        x = layer(index)
+        (first,) = lib.autograd.grad((x**3).sum(), layer.weight, create_graph=True)
+        (second,) = lib.autograd.grad((first**2).sum(), layer.weight)
+        return [first, second]
+
+    agree(program)
+
+
+def test_second_gradient_with_frequencies():
+    """PyTorch leaves the frequencies out of the second derivative, so this one is by hand."""
+    weight = tg.tensor([[1.0], [2.0]], dtype=tg.float64, requires_grad=True)
+    x = tg.nn.functional.embedding(tg.tensor([0, 0, 0, 1]), weight, scale_grad_by_freq=True)
+    (first,) = tg.autograd.grad((x**3).sum(), weight, create_graph=True)
+    np.testing.assert_allclose(first.detach().numpy(), [[3.0], [12.0]])  # 3 x**2: the mean of 3
+    (second,) = tg.autograd.grad(first.sum(), weight)
+    # 6 x at each lookup, divided by the frequency once on the way out and once on the way in.
+    np.testing.assert_allclose(second.numpy(), [[3 * 6.0 / 9], [12.0]])
+
+
+@pytest.mark.parametrize("freeze", [True, False])
+def test_from_pretrained_shares_memory(freeze):
+    def program(lib):
+        table = lib.arange(6.0).reshape(3, 2)
+        layer = lib.nn.Embedding.from_pretrained(table, freeze, padding_idx=0)
+        table[1, 1] = 10.0
+        return [repr(layer), layer.weight, layer.weight.requires_grad, layer(lib.tensor([1, 0]))]
+
+    agree(program)
+
+
+def test_weights_load_from_pytorch():
+    torch = pytest.importorskip("torch")
+    theirs, ours = torch.nn.Embedding(4, 3), tg.nn.Embedding(4, 3)
+    ours.load_state_dict({k: tg.tensor(v.numpy()) for k, v in theirs.state_dict().items()})
+    np.testing.assert_array_equal(ours.weight.detach().numpy(), theirs.weight.detach().numpy())
+
+
+def test_renorm_in_place():
+    def program(lib):
+        table = lib.tensor([[3.0, 4.0], [30.0, 40.0], [0.5, 0.0]])
+        out = lib.embedding_renorm_(table, lib.tensor([0, 2, 0]), 1.0, 2.0)
+        return [out, table]
+
+    agree(program)
+
+
+def test_renorm_makes_saved_values_stale():
+    layer = tg.nn.Embedding(3, 2, max_norm=0.01)
+    square = layer.weight * layer.weight
+    layer(tg.tensor([0]))
+    with pytest.raises(RuntimeError, match="modified"):
+        square.sum().backward()
+
+
+BAD = {
+    "too large": lambda lib, F, w: F.embedding(lib.tensor([4]), w),
+    "negative": lambda lib, F, w: F.embedding(lib.tensor([-1]), w),
+    "floats": lambda lib, F, w: F.embedding(lib.tensor([1.0]), w),
+    "bools": lambda lib, F, w: F.embedding(lib.tensor([True]), w),
+    "bytes": lambda lib, F, w: F.embedding(lib.tensor([1], dtype=lib.uint8), w),
+    "shorts": lambda lib, F, w: F.embedding(lib.tensor([1], dtype=lib.int16), w),
+    "list": lambda lib, F, w: F.embedding([1], w),
+    "vector": lambda lib, F, w: F.embedding(lib.tensor([1]), w[0]),
+    "cube": lambda lib, F, w: F.embedding(lib.tensor([1]), w[None]),
+    "padding": lambda lib, F, w: F.embedding(lib.tensor([1]), w, 4),
+    "negative padding": lambda lib, F, w: F.embedding(lib.tensor([1]), w, -5),
+    "layer's padding": lambda lib, F, w: lib.nn.Embedding(4, 3, 4),
+    "layer's negative padding": lambda lib, F, w: lib.nn.Embedding(4, 3, -5),
+    "weight": lambda lib, F, w: lib.nn.Embedding(5, 3, _weight=w),
+    "pretrained": lambda lib, F, w: lib.nn.Embedding.from_pretrained(w[0]),
+    "renorm": lambda lib, F, w: F.embedding(lib.tensor([7]), w, max_norm=1.0),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input(name):
+    def program(lib):
+        return BAD[name](lib, lib.nn.functional, lib.ones(4, 3))
+
+    assert agree(program) is not None
