@@ -53,8 +53,19 @@ newaxis = None
 strided = "torch.strided"
 
 # Imported when first used, so that a script pays for what it touches.
-_SUBMODULES = ("augment", "cuda", "datasets", "nn", "optim", "serialization", "testing", "utils")
-_NAMES = {"load": "serialization", "save": "serialization"}
+_SUBMODULES = (
+    "accelerator", "amp", "augment", "backends", "compiler", "cuda", "datasets", "distributed",
+    "hub", "jit", "mps", "nn", "onnx", "optim", "profiler", "serialization", "settings", "testing",
+    "utils",
+)  # fmt: skip
+_NAMES = {
+    "autocast": "amp", "compile": "compiler", "load": "serialization", "save": "serialization",
+    "are_deterministic_algorithms_enabled": "settings",
+    "get_float32_matmul_precision": "settings", "get_num_interop_threads": "settings",
+    "get_num_threads": "settings", "set_float32_matmul_precision": "settings",
+    "set_flush_denormal": "settings", "set_num_interop_threads": "settings",
+    "set_num_threads": "settings", "use_deterministic_algorithms": "settings",
+}  # fmt: skip
 
 
 def __getattr__(name):

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from ._absent import NO_GPU
+from .errors import NoDeviceError
+
+KINDS = ("cpu", "cuda", "mps", "xpu", "xla", "mtia", "hpu", "ipu", "vulkan", "meta")
+
 
 class device:
-    """Where a tensor lives: ``device("cpu")``, the only one.
+    """Where a tensor lives: ``device("cpu")``.
+
+    Other devices that PyTorch knows can be named, as in ``device("cuda", 0)``; whatever is asked
+    to put a tensor there raises.
 
     Raises:
-        RuntimeError: another kind of device is named.
+        RuntimeError: no such kind of device.
 
     >>> import tensorgrad
     >>> tensorgrad.device("cpu")
     device(type='cpu')
+    >>> tensorgrad.device("cuda:1").index
+    1
     """
 
     __slots__ = ("index", "type")
@@ -20,13 +30,14 @@ class device:
         if isinstance(type, device):
             self.type, self.index = type.type, type.index
             return
-        kind, _, number = str(type).partition(":")
-        if kind != "cpu" or number not in ("", "0"):
-            raise RuntimeError(
-                f"tensorgrad computes on the CPU only, got device {str(type)!r}; "
-                'use torch.device("cpu"), or choose by torch.cuda.is_available()'
-            )
-        self.type = "cpu"
+        if isinstance(type, int):
+            raise NoDeviceError(f"device({type!r}) is an accelerator by its number: {NO_GPU}")
+        kind, colon, number = str(type).partition(":")
+        if kind not in KINDS or (colon and not number.isdigit()):
+            raise RuntimeError(f"expected one of {', '.join(KINDS)} as a device, got {str(type)!r}")
+        if colon and index is not None:
+            raise RuntimeError(f"the device {type!r} has an index already; got index={index} too")
+        self.type = kind
         self.index = int(number) if number else index
 
     def __eq__(self, other):
@@ -47,6 +58,12 @@ CPU = device("cpu")
 
 
 def check(where) -> None:
-    """Accept None and every name of the CPU; refuse the rest, see :class:`device`."""
+    """Accept None and every name of the CPU.
+
+    Raises:
+        NoDeviceError: another device.
+        RuntimeError: no device at all.
+    """
     if where is not None and where is not CPU and where != "cpu":
-        device(where)
+        if device(where).type != "cpu":
+            raise NoDeviceError(f"{NO_GPU}; got device {str(where)!r}")

@@ -10,7 +10,8 @@ import operator
 
 import numpy as np
 
-from . import _device, _graph, creation, dtypes
+from . import _device, _graph, creation, dtypes, errors
+from ._absent import NO_GPU
 from ._graph import LEAF, Tensor, ndarray, wrap
 from ._inplace import apply_inplace, set_data
 from ._registry import FUNCTIONS, METHODS, OPS, UFUNCS, binary, cast, function, reflected
@@ -60,8 +61,16 @@ Tensor.is_cuda = property(lambda self: False, doc="Always False.")
 Tensor.is_sparse = property(lambda self: False, doc="Always False.")
 Tensor.layout = property(lambda self: "torch.strided", doc="Always strided.")
 Tensor.names = property(lambda self: (None,) * self._array.ndim, doc="Dimensions have no names.")
-Tensor.real = property(lambda self: FUNCTIONS["real"](self), doc="The real part, a view.")
-Tensor.imag = property(lambda self: FUNCTIONS["imag"](self), doc="The imaginary part, a view.")
+Tensor.real = property(
+    lambda self: FUNCTIONS["real"](self) if self._array.dtype.kind == "c" else self,
+    lambda self, value: FUNCTIONS["real"](self).copy_(value),
+    doc="The real part, a view; a real tensor itself. Assigning writes into it.",
+)
+Tensor.imag = property(
+    lambda self: FUNCTIONS["imag"](self),
+    lambda self, value: FUNCTIONS["imag"](self).copy_(value),
+    doc="The imaginary part, a view. Assigning writes into it.",
+)
 Tensor._version = property(
     lambda self: _graph.version_of(self._array), doc="How often the memory was written in place."
 )
@@ -265,13 +274,7 @@ def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, mem
     if dtype is None or dtypes.to_numpy(dtype) == self._array.dtype:
         return FUNCTIONS["clone"](self) if copy else self
     own = dtypes.to_numpy(dtype)
-    if self._edge is not None and own.kind != "f":
-        # Integers and complex numbers carry no gradient here: the result is a constant.
-        if own.kind == "c":
-            raise NotImplementedError(
-                f"converting a tensor that requires grad to {dtypes.of(own)}: gradients of "
-                "complex tensors are not supported; detach() it first"
-            )
+    if self._edge is not None and own.kind not in "fc":  # integers carry no gradient
         return wrap(self._array.astype(own))
     return cast(self, dtype=own)
 
@@ -328,10 +331,32 @@ def cpu(self, memory_format=None):
 
 @method
 def cuda(self, *args, **kwargs):
-    """Raises RuntimeError: there is only the CPU."""
-    raise RuntimeError(
-        "tensorgrad computes on the CPU only; choose the device by torch.cuda.is_available()"
-    )
+    """Raises NoDeviceError, a RuntimeError: there is only the CPU."""
+    raise errors.NoDeviceError(NO_GPU)
+
+
+@method
+def share_memory_(self):
+    """This tensor; its memory is the process's own, see the workers of DataLoader."""
+    return self
+
+
+@method
+def pin_memory(self, device=None):
+    """This tensor: there is no device to copy to."""
+    return self
+
+
+@method
+def is_pinned(self, device=None):
+    """False."""
+    return False
+
+
+@method
+def is_shared(self):
+    """False."""
+    return False
 
 
 # --- new tensors in the dtype of this one -----------------------------------------------

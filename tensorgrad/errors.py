@@ -32,6 +32,10 @@ class ArgumentError(ValueError):
     """An argument outside its documented range."""
 
 
+class NoDeviceError(AssertionError, RuntimeError):
+    """A device that is not there: PyTorch without CUDA raises AssertionError, with it the other."""
+
+
 class MissingDependencyError(ImportError):
     """An optional package is needed and not installed."""
 

@@ -12,9 +12,11 @@ from collections import OrderedDict, namedtuple
 import numpy as np
 
 from tensorgrad import Tensor, dtypes
+from tensorgrad._absent import NO_GPU
 from tensorgrad._device import check as check_device
 from tensorgrad._graph import wrap
 from tensorgrad.autograd.hooks import RemovableHandle
+from tensorgrad.errors import NoDeviceError
 from tensorgrad.nn.parameter import Buffer, Parameter
 
 
@@ -467,10 +469,8 @@ class Module:
         return self
 
     def cuda(self, device=None):
-        """Raises RuntimeError: there is only the CPU."""
-        raise RuntimeError(
-            "tensorgrad computes on the CPU only; choose the device by torch.cuda.is_available()"
-        )
+        """Raises NoDeviceError, a RuntimeError: there is only the CPU."""
+        raise NoDeviceError(NO_GPU)
 
     def share_memory(self):
         """This module: threads share its memory already."""
