@@ -10,6 +10,7 @@ torch.Size([4, 1])
 if __name__ != "tensorgrad.nn":
     raise ImportError("import this package as tensorgrad.nn, not as nn")
 
+from . import attention as attention
 from . import functional as functional
 from . import init as init
 from . import modules as modules
@@ -19,3 +20,5 @@ from .modules import *  # noqa: F403
 from .parallel import DataParallel as DataParallel
 from .parameter import Buffer as Buffer
 from .parameter import Parameter as Parameter
+from .parameter import UninitializedBuffer as UninitializedBuffer
+from .parameter import UninitializedParameter as UninitializedParameter

@@ -1,4 +1,4 @@
-"""Linear, Bilinear and Identity."""
+"""Linear, LazyLinear, Bilinear and Identity."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import math
 import tensorgrad as tg
 from tensorgrad.nn import functional as F
 from tensorgrad.nn import init
+from tensorgrad.nn.modules.lazy import LazyModuleMixin
 from tensorgrad.nn.modules.module import Module
-from tensorgrad.nn.parameter import Parameter
+from tensorgrad.nn.parameter import Parameter, UninitializedParameter
 
 
 class Identity(Module):
@@ -73,6 +74,65 @@ class Linear(Module):
             f"in_features={self.in_features}, out_features={self.out_features}, "
             f"bias={self.bias is not None}"
         )
+
+
+class LazyLinear(LazyModuleMixin, Linear):
+    """A :class:`Linear` that takes ``in_features`` from the first input.
+
+    Args:
+        out_features: size of the last axis of the output.
+        bias: whether to add ``b``.
+        device: the CPU.
+        dtype: of the parameters; the default float.
+
+    The first call draws the parameters and makes it a :class:`Linear`.
+
+    >>> import tensorgrad as torch
+    >>> layer = torch.nn.LazyLinear(2)
+    >>> layer(torch.zeros(5, 3)).shape
+    torch.Size([5, 2])
+    >>> layer
+    Linear(in_features=3, out_features=2, bias=True)
+    """
+
+    cls_to_become = Linear
+
+    def __init__(self, out_features, bias=True, device=None, dtype=None):
+        super().__init__(0, 0, False)
+        self.out_features = out_features
+        self.weight = UninitializedParameter(device=device, dtype=dtype)
+        if bias:
+            self.bias = UninitializedParameter(device=device, dtype=dtype)
+
+    def reset_parameters(self):
+        """Draw the initial values anew, once there are any."""
+        if not self.has_uninitialized_params() and self.in_features != 0:
+            super().reset_parameters()
+
+    def initialize_parameters(self, input):
+        """Take ``in_features`` from ``input`` and draw the parameters.
+
+        Raises:
+            AssertionError: the weight was loaded, and has another size.
+        """
+        features = input.shape[-1]
+        if self.has_uninitialized_params():
+            self.in_features = features
+            self.weight.materialize((self.out_features, features))
+            if self.bias is not None:
+                self.bias.materialize((self.out_features,))
+            self.reset_parameters()
+        if self.in_features == 0:
+            if features != self.weight.shape[-1]:
+                raise AssertionError(
+                    f"The in_features inferred from input: {features} is not equal to in_features "
+                    f"from self.weight: {self.weight.shape[-1]}"
+                )
+            self.in_features = features
+
+
+class NonDynamicallyQuantizableLinear(Linear):
+    """A :class:`Linear` under the name that :class:`~tensorgrad.nn.MultiheadAttention` prints."""
 
 
 class Bilinear(Module):

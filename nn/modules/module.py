@@ -17,7 +17,7 @@ from tensorgrad._device import check as check_device
 from tensorgrad._graph import wrap
 from tensorgrad.autograd.hooks import RemovableHandle
 from tensorgrad.errors import NoDeviceError
-from tensorgrad.nn.parameter import Buffer, Parameter
+from tensorgrad.nn.parameter import Buffer, Parameter, is_lazy
 
 
 class _IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpected_keys"])):
@@ -419,12 +419,16 @@ class Module:
         """Replace the memory of each parameter, gradient and buffer by ``fn`` of the array."""
         for module in self.modules():
             for _, parameter in module._own("parameter"):
-                if parameter is not None:
+                if is_lazy(parameter):
+                    parameter._convert(fn)
+                elif parameter is not None:
                     parameter._array = fn(parameter._array)
                     if parameter._grad is not None:
                         parameter._grad = wrap(fn(parameter._grad._array))
             for name, buffer in module._own("buffer"):
-                if buffer is not None:
+                if is_lazy(buffer):
+                    buffer._convert(fn)
+                elif buffer is not None:
                     vars(module)[name] = wrap(fn(buffer._array))
         return self
 
@@ -507,7 +511,8 @@ class Module:
 
     def _save_to_state_dict(self, destination, prefix, keep_vars):
         for name, tensor in self._state():
-            destination[prefix + name] = tensor if keep_vars else tensor.detach()
+            as_it_is = keep_vars or is_lazy(tensor)
+            destination[prefix + name] = tensor if as_it_is else tensor.detach()
 
     def load_state_dict(self, state_dict, strict=True, assign=False):
         """Copy parameters and buffers from ``state_dict``. Nothing is changed if it does not fit.
@@ -541,6 +546,14 @@ class Module:
                         f'While copying the parameter named "{key}", expected a Tensor, got '
                         f"{type(value).__name__}."
                     )
+                elif is_lazy(value):
+                    if not is_lazy(own):
+                        problems.append(
+                            f'While copying the parameter named "{key}": it is uninitialized in '
+                            "the checkpoint and has a shape in the current model."
+                        )
+                elif is_lazy(own):
+                    copies.append((module, name, own, value))
                 elif value._array.shape != own._array.shape:
                     problems.append(
                         f"size mismatch for {key}: copying a param with shape {value.shape} from "
@@ -564,6 +577,8 @@ class Module:
             elif assign:
                 vars(module)[name] = value
             else:
+                if is_lazy(own):
+                    own.materialize(value.shape)
                 own.detach().copy_(value.detach())
         result = _IncompatibleKeys(missing, unexpected)
         for hook in list((self._load_hooks or {}).values()):
