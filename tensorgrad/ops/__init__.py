@@ -9,8 +9,12 @@ from . import activation
 from . import reduce
 from . import index
 from . import linalg
+from . import decomposition
+from . import conv
 from . import fused
 from . import attention
 from . import normalization
 from . import embedding
+from . import recurrent
 from . import random
+from . import wirtinger
