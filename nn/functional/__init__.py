@@ -1,6 +1,7 @@
 """The functional forms of the layers and losses, under PyTorch's names and arguments."""
 
 from .activation import *  # noqa: F403
+from .attention import *  # noqa: F403
 from .dropout import *  # noqa: F403
 from .linear import *  # noqa: F403
 from .loss import *  # noqa: F403
