@@ -17,8 +17,9 @@ FOLDERS = {"tensorgrad": "tensorgrad", "nn": "tensorgrad.nn", "optim": "tensorgr
 # Op files in order: each imports only earlier ones.
 OP_ORDER = [
     "shape", "elementwise", "comparison", "special", "activation", "reduce", "index", "linalg",
-    "fused", "attention", "normalization", "embedding",
-    "random",
+    "conv", "pool",
+    "fused", "attention", "normalization", "embedding", "recurrent",
+    "random", "wirtinger",
 ]  # fmt: skip
 # What a plain import must not pay for.
 FORBIDDEN = ["scipy", "matplotlib", "torch", "hypothesis", "pytest", "PIL", "numba", "sklearn",
