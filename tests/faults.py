@@ -161,7 +161,7 @@ FAULTS = [
     Fault("dropout does not make up for what it zeroes", "nn/functional/dropout.py",
           "scale = 1.0 / (1.0 - p) if p < 1.0 else 0.0", "scale = 1.0",
           f"{NN}test_dropout_keeps_the_mean_and_repeats_with_the_seed"),
-    Fault("batch norm's running variance is the biased one", "nn/functional/normalization.py",
+    Fault("batch norm's running variance is the biased one", "tensorgrad/ops/normalization.py",
           "statistics[1].reshape(-1) * (count / (count - 1))", "statistics[1].reshape(-1)",
           f"{NN}test_batch_norm_beside_pytorch"),
     Fault("load_state_dict writes before it has checked everything", "nn/modules/module.py",

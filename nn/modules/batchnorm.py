@@ -1,16 +1,19 @@
-"""Batch normalisation."""
+"""Batch normalisation, and what it shares with instance normalisation."""
 
 from __future__ import annotations
 
 import tensorgrad as tg
 from tensorgrad.nn import functional as F
 from tensorgrad.nn import init
+from tensorgrad.nn.modules.lazy import LazyModuleMixin
 from tensorgrad.nn.modules.module import Module
-from tensorgrad.nn.parameter import Parameter
+from tensorgrad.nn.parameter import Parameter, UninitializedBuffer, UninitializedParameter
 
 
-class _BatchNorm(Module):
-    """Ioffe & Szegedy, arXiv:1502.03167. Subclasses say which ranks of input they take."""
+class _NormBase(Module):
+    """Scale, shift and running statistics of each channel. Subclasses name the ranks they take."""
+
+    _ranks = ()
 
     def __init__(
         self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True,
@@ -45,6 +48,24 @@ class _BatchNorm(Module):
             if self.bias is not None:
                 init.zeros_(self.bias)
 
+    def _check_input_dim(self, input):
+        ndim = input.ndim
+        if ndim not in self._ranks:
+            wanted = " or ".join(f"{n}D" for n in self._ranks)
+            raise ValueError(f"expected {wanted} input (got {ndim}D input)")
+
+    def extra_repr(self):
+        """The settings."""
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
+            f"affine={self.affine}, bias={self.bias is not None}, "
+            f"track_running_stats={self.track_running_stats}"
+        )
+
+
+class _BatchNorm(_NormBase):
+    """Ioffe & Szegedy, arXiv:1502.03167."""
+
     def forward(self, input):
         """Normalise each channel of ``input`` (N, C) or (N, C, ...)."""
         self._check_input_dim(input)
@@ -62,14 +83,6 @@ class _BatchNorm(Module):
             self.running_var if keeps else None,
             self.weight, self.bias, use_batch, momentum or 0.0, self.eps,
         )  # fmt: skip
-
-    def extra_repr(self):
-        """The settings."""
-        return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
-            f"affine={self.affine}, bias={self.bias is not None}, "
-            f"track_running_stats={self.track_running_stats}"
-        )
 
 
 class BatchNorm1d(_BatchNorm):
@@ -101,6 +114,98 @@ class BatchNorm1d(_BatchNorm):
             [ 1.,  1.]], grad_fn=<RoundBackward0>)
     """
 
-    def _check_input_dim(self, input):
-        if input._array.ndim not in (2, 3):
-            raise ValueError(f"expected 2D or 3D input (got {input._array.ndim}D input)")
+    _ranks = (2, 3)
+
+
+class BatchNorm2d(_BatchNorm):
+    """:class:`BatchNorm1d` for images (N, C, H, W): each channel over the batch and all positions.
+
+    Args:
+        num_features: C.
+        eps: as of BatchNorm1d, with all that follow.
+        momentum: weight of the new batch in the running statistics (0.1); None averages all.
+        affine: whether scale and shift are learned.
+        track_running_stats: False uses the batch's statistics in evaluation too.
+        device: the CPU.
+        dtype: of parameters and buffers.
+        bias: whether the shift is learned, given ``affine``.
+
+    >>> import tensorgrad as torch
+    >>> torch.nn.BatchNorm2d(3)(torch.randn(2, 3, 4, 4)).shape
+    torch.Size([2, 3, 4, 4])
+    """
+
+    _ranks = (4,)
+
+
+class BatchNorm3d(_BatchNorm):
+    """:class:`BatchNorm1d` for volumes (N, C, D, H, W); takes the same arguments.
+
+    >>> import tensorgrad as torch
+    >>> torch.nn.BatchNorm3d(3)(torch.randn(2, 3, 2, 2, 2)).shape
+    torch.Size([2, 3, 2, 2, 2])
+    """
+
+    _ranks = (5,)
+
+
+class _LazyNormBase(LazyModuleMixin, _NormBase):
+    """Takes ``num_features`` from the first input."""
+
+    def __init__(
+        self, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True, device=None,
+        dtype=None, *, bias=True,
+    ):  # fmt: skip
+        super().__init__(0, eps, momentum, False, False, bias=False)
+        self.affine, self.track_running_stats = affine, track_running_stats
+        kwargs = {"device": device, "dtype": dtype}
+        if affine:
+            self.weight = UninitializedParameter(**kwargs)
+            if bias:
+                self.bias = UninitializedParameter(**kwargs)
+        if track_running_stats:
+            self.running_mean = UninitializedBuffer(**kwargs)
+            self.running_var = UninitializedBuffer(**kwargs)
+            self.num_batches_tracked = tg.tensor(0, dtype=tg.int64)
+
+    def reset_parameters(self):
+        """Set the scale to 1, the shift and the statistics to their beginning, if there are any."""
+        if not self.has_uninitialized_params() and self.num_features != 0:
+            super().reset_parameters()
+
+    def initialize_parameters(self, input):
+        """Take the number of channels from ``input``."""
+        if not self.has_uninitialized_params():
+            return
+        self.num_features = input.shape[1]
+        for value in (self.weight, self.bias, self.running_mean, self.running_var):
+            if value is not None:
+                value.materialize((self.num_features,))
+        self.reset_parameters()
+
+
+class LazyBatchNorm1d(_LazyNormBase, _BatchNorm):
+    """A :class:`BatchNorm1d` that takes ``num_features`` from the first input.
+
+    >>> import tensorgrad as torch
+    >>> norm = torch.nn.LazyBatchNorm1d()
+    >>> norm(torch.randn(4, 3)).shape, norm.num_features
+    (torch.Size([4, 3]), 3)
+    """
+
+    cls_to_become = BatchNorm1d
+    _ranks = BatchNorm1d._ranks
+
+
+class LazyBatchNorm2d(_LazyNormBase, _BatchNorm):
+    """A :class:`BatchNorm2d` that takes ``num_features`` from the first input."""
+
+    cls_to_become = BatchNorm2d
+    _ranks = BatchNorm2d._ranks
+
+
+class LazyBatchNorm3d(_LazyNormBase, _BatchNorm):
+    """A :class:`BatchNorm3d` that takes ``num_features`` from the first input."""
+
+    cls_to_become = BatchNorm3d
+    _ranks = BatchNorm3d._ranks

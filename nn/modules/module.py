@@ -552,9 +552,7 @@ class Module:
                             f'While copying the parameter named "{key}": it is uninitialized in '
                             "the checkpoint and has a shape in the current model."
                         )
-                elif is_lazy(own):
-                    copies.append((module, name, own, value))
-                elif value._array.shape != own._array.shape:
+                elif not is_lazy(own) and value._array.shape != own._array.shape:
                     problems.append(
                         f"size mismatch for {key}: copying a param with shape {value.shape} from "
                         f"checkpoint, the shape in current model is {own.shape}."

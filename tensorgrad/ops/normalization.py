@@ -11,10 +11,11 @@ from math import prod
 import numpy as np
 
 from .. import dtypes, errors
-from .._graph import Tensor
+from .._graph import Tensor, mark_mutated, wrap
 from .._registry import function, op
 from ..kernels.sums import total
-from .elementwise import cast
+from . import fused
+from .elementwise import cast, rsqrt
 from .reduce import mean, sum
 
 # Elements of a block: three arrays of float32 stay in a second-level cache of 512 KiB.
@@ -105,12 +106,14 @@ def _rows_norm_gradients(g, x, weight, centre, inverse, needs):
         if 1 in needs:
             gw += r[:, 0].dot(product)
         along = product.dot(ones)[:, None] * (r * r * (-1.0 / columns)) * r
-        whole = slope.dot(ones)[:, None] * (r * (-1.0 / columns))
+        whole = slope.dot(ones)[:, None] * (-1.0 / columns)
         part *= along
-        part += whole
-        product = np.multiply(slope, r, out=product)
-        if weight is not None:
-            product *= weight
+        if weight is None:
+            np.add(slope, whole, out=product)
+        else:
+            np.multiply(slope, weight, out=product)
+            product += whole
+        product *= r
         part += product
     return gx, gw, total(g, 0) if 2 in needs else None
 
@@ -217,3 +220,246 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-05, cudnn
     rows = prod(x.shape[: x.ndim - len(shape)])
     out = rows_norm.op.apply((input.reshape(rows, columns), weight, bias), {"eps": eps})
     return out.reshape(x.shape)
+
+
+@function
+def rms_norm(input, normalized_shape, weight=None, eps=None):
+    """Divide by the root of the mean square over the last dimensions; scale.
+
+    Zhang and Sennrich, "Root mean square layer normalization" (arXiv:1910.07467).
+
+    Args:
+        input: floating-point tensor (..., *normalized_shape).
+        normalized_shape: a tuple of the last sizes of the input.
+        weight: factors of that shape; None for 1.
+        eps: added to the mean square; None for the machine epsilon of the dtype (of float32 for
+            float16, which is computed in it).
+
+    Raises:
+        RuntimeError: the input does not end with ``normalized_shape``, or the weight has another
+            shape.
+        TypeError: ``normalized_shape`` is an int.
+
+    >>> import tensorgrad
+    >>> tensorgrad.rms_norm(tensorgrad.tensor([[1.0, 7.0]]), (2,))
+    tensor([[0.2000, 1.4000]])
+    """
+    shape = _trailing_shape("rms_norm", input, normalized_shape, weight)
+    x = input._array
+    _need_floats("rms_norm", x)
+    if x.dtype.char == "e":
+        return _in_single(lambda *t: rms_norm(t[0], shape, t[1], eps), input, weight)
+    eps = float(np.finfo(x.dtype).eps) if eps is None else eps
+    dims = tuple(range(-len(shape), 0))
+    out = input * rsqrt(mean(input * input, dims, True) + eps)
+    if weight is None:
+        return out
+    return out * (weight if weight.dtype == input.dtype else cast(weight, dtype=x.dtype))
+
+
+def _need_channels(name, input, **params):
+    """Refuse a parameter that is not a vector with an element for each channel."""
+    own = input._array.shape
+    for argument, value in params.items():
+        _need_tensor(name, argument, value, optional=True)
+        if value is not None and value._array.shape != own[1:2]:
+            raise errors.ShapeError(
+                f"{name}: Expected {argument} to be a vector of size equal to the number of "
+                f"channels in input, but got {argument} of shape {list(value._array.shape)} and "
+                f"input of shape {list(own)}"
+            )
+
+
+def _scaled_by_channel(x, weight, bias):
+    """``x`` (N, C, ...) times ``weight`` (C,) plus ``bias`` (C,), either of them None."""
+    shape = (1, -1) + (1,) * (x.ndim - 2)
+    x = x if weight is None else x * weight.reshape(shape)
+    return x if bias is None else x + bias.reshape(shape)
+
+
+@function
+def group_norm(input, num_groups, weight=None, bias=None, eps=1e-05, cudnn_enabled=True):
+    """Normalise over groups of channels and all positions, sample by sample; scale and shift.
+
+    Wu and He, "Group normalization" (arXiv:1803.08494).
+
+    Args:
+        input: floating-point tensor (N, C, ...).
+        num_groups: into how many groups of neighbours the C channels are divided.
+        weight: a factor for each channel; None for 1.
+        bias: a shift for each channel; None for 0.
+        eps: added to the variance, inside the root.
+        cudnn_enabled: has no effect.
+
+    Raises:
+        RuntimeError: the channels cannot be divided so, or a parameter has another size.
+
+    >>> import tensorgrad
+    >>> x = tensorgrad.tensor([[1.0, 3.0, 10.0, 30.0]])
+    >>> tensorgrad.group_norm(x, 2).round(decimals=3)
+    tensor([[-1.,  1., -1.,  1.]])
+    """
+    _need_tensor("group_norm", "input", input)
+    x = input._array
+    if x.ndim < 2:
+        raise errors.ShapeError(
+            f"group_norm: Expected at least 2 dimensions for input tensor but received {x.ndim}"
+        )
+    if num_groups <= 0 or x.shape[1] % num_groups:
+        raise errors.ShapeError(
+            "group_norm: Expected number of channels in input to be divisible by num_groups, but "
+            f"got input of shape {list(x.shape)} and num_groups={num_groups}"
+        )
+    _need_channels("group_norm", input, weight=weight, bias=bias)
+    _need_floats("group_norm", x)
+    _need_same_dtype("group_norm", input, weight=weight, bias=bias)
+    if x.dtype.char == "e":
+        return _in_single(lambda *t: group_norm(t[0], num_groups, *t[1:], eps), input, weight, bias)
+    rows = x.shape[0] * num_groups
+    flat = input.reshape(rows, prod(x.shape[1:]) // num_groups)
+    out = rows_norm.op.apply((flat, None, None), {"eps": eps}).reshape(x.shape)
+    return _scaled_by_channel(out, weight, bias)
+
+
+def _check_statistics(name, channels, flag, running_mean, running_var, **params):
+    """Refuse statistics and parameters of another size, and half or none of what is needed."""
+    for argument, t in dict(params, running_mean=running_mean, running_var=running_var).items():
+        _need_tensor(name, argument, t, optional=True)
+        if t is not None and t._array.size != channels:
+            raise RuntimeError(
+                f"{name}: {argument} should contain {channels} elements not {t._array.size}: the "
+                f"input has {channels} channels"
+            )
+    if (running_mean is None) != (running_var is None):
+        raise ValueError(
+            f"{name}: running_mean and running_var must either both be None or neither be None"
+        )
+    if flag is not None and running_mean is None:
+        raise RuntimeError(
+            f"{name}: Expected running_mean and running_var to be defined when {flag} is False"
+        )
+
+
+def _by_statistics(input, running_mean, running_var, weight, bias, eps):
+    """Normalise each channel by given statistics."""
+    shape = (1, -1) + (1,) * (input.ndim - 2)
+    scale = (running_var + eps) ** -0.5
+    scale = scale if weight is None else scale * weight
+    out = (input - running_mean.reshape(shape)) * scale.reshape(shape)
+    return out if bias is None else out + bias.reshape(shape)
+
+
+def _move(running, value, momentum):
+    """Move a running statistic towards ``value`` by the share ``momentum``."""
+    running._array *= 1.0 - momentum
+    running._array += momentum * value
+    mark_mutated(running._array)
+
+
+@function
+def batch_norm(
+    input, weight, bias, running_mean, running_var, training, momentum, eps, cudnn_enabled
+):
+    """Normalise each channel over the batch; ``nn.functional.batch_norm`` has another order.
+
+    Ioffe and Szegedy, "Batch normalization" (arXiv:1502.03167). In training by the batch's own
+    mean and biased variance, and the running statistics are moved by ``momentum`` towards the
+    batch's mean and unbiased variance; otherwise by the running statistics.
+
+    Args:
+        input: (N, C, ...).
+        weight: a factor for each channel, or None.
+        bias: a shift for each channel, or None.
+        running_mean: changed in place in training; may be None then.
+        running_var: likewise.
+        training: which statistics to use.
+        momentum: how far the running statistics move.
+        eps: added to the variance, inside the root.
+        cudnn_enabled: has no effect.
+
+    Raises:
+        RuntimeError: the number of channels differs from the parameters', or running statistics
+            are needed and missing.
+
+    >>> import tensorgrad
+    >>> x = tensorgrad.tensor([[1.0], [3.0]])
+    >>> tensorgrad.batch_norm(x, None, None, None, None, True, 0.1, 0.0, False)
+    tensor([[-1.],
+            [ 1.]])
+    """
+    _need_tensor("batch_norm", "input", input)
+    array = input._array
+    channels = array.shape[1] if array.ndim > 1 else 0
+    _check_statistics(
+        "batch_norm", channels, None if training else "training", running_mean, running_var,
+        weight=weight, bias=bias,
+    )  # fmt: skip
+    _need_floats("batch_norm", array)
+    if not training:
+        return _by_statistics(input, running_mean, running_var, weight, bias, eps)
+    if array.dtype.char == "e":
+        def run(x, w, b):
+            return batch_norm(x, w, b, running_mean, running_var, True, momentum, eps, False)
+
+        return _in_single(run, input, weight, bias)
+    if not array.size:
+        return _scaled_by_channel(input, weight, bias)
+    count = array.size // channels
+    statistics = fused.batch_statistics(array)
+    if running_mean is not None:
+        _move(running_mean, statistics[0].reshape(-1), momentum)
+        _move(running_var, statistics[1].reshape(-1) * (count / (count - 1)), momentum)
+    if weight is None:
+        weight = wrap(np.ones(channels, array.dtype))
+    if bias is None:
+        bias = wrap(np.zeros(channels, array.dtype))
+    attrs = {"eps": eps, "statistics": statistics}
+    return fused.batch_norm.op.apply((input, weight, bias), attrs)
+
+
+@function
+def instance_norm(
+    input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps, cudnn_enabled
+):
+    """Normalise each channel of each sample; ``nn.functional.instance_norm`` has another order.
+
+    Ulyanov, Vedaldi and Lempitsky, "Instance normalization" (arXiv:1607.08022).
+
+    Args:
+        input: (N, C, ...).
+        weight: a factor for each channel, or None.
+        bias: a shift for each channel, or None.
+        running_mean: moved towards the average of the samples' means, in place; or None.
+        running_var: moved towards the average of their unbiased variances; or None.
+        use_input_stats: False normalises by the running statistics.
+        momentum: how far the running statistics move.
+        eps: added to the variance, inside the root.
+        cudnn_enabled: has no effect.
+
+    Raises:
+        RuntimeError: the number of channels differs from the parameters', or running statistics
+            are needed and missing.
+
+    >>> import tensorgrad
+    >>> x = tensorgrad.tensor([[[1.0, 3.0], [10.0, 30.0]]])
+    >>> tensorgrad.instance_norm(x, None, None, None, None, True, 0.1, 0.0, False)
+    tensor([[[-1.,  1.],
+             [-1.,  1.]]])
+    """
+    _need_tensor("instance_norm", "input", input)
+    x = input._array
+    channels = x.shape[1] if x.ndim > 1 else 0
+    flag = None if use_input_stats else "use_input_stats"
+    _check_statistics(
+        "instance_norm", channels, flag, running_mean, running_var, weight=weight, bias=bias
+    )
+    _need_floats("instance_norm", x)
+    if not use_input_stats:
+        return _by_statistics(input, running_mean, running_var, weight, bias, eps)
+    if running_mean is not None:
+        n = prod(x.shape[2:])
+        rows = x.reshape(-1, channels, n)
+        _move(running_mean, rows.mean((0, 2)), momentum)
+        _move(running_var, rows.var(2, ddof=1).mean(0), momentum)
+    out = group_norm(input, channels, eps=eps) if channels else input
+    return _scaled_by_channel(out, weight, bias)
