@@ -50,11 +50,10 @@ def set_num_threads(threads: int) -> None:
     Without it the setting has no effect: set OMP_NUM_THREADS before Python starts.
 
     Raises:
-        TypeError: not an integer.
-        RuntimeError: not positive.
+        RuntimeError: not a positive integer.
     """
     if isinstance(threads, bool) or not isinstance(threads, int):
-        raise TypeError(f"set_num_threads expects an int, but got {type(threads).__name__}")
+        raise RuntimeError(f"set_num_threads expects an int, but got {type(threads).__name__}")
     if threads < 1:
         raise RuntimeError(f"set_num_threads expects a positive integer, got {threads}")
     blas = _blas()

@@ -8,3 +8,4 @@ from .loss import *  # noqa: F403
 from .normalization import *  # noqa: F403
 from .shape import *  # noqa: F403
 from .sparse import *  # noqa: F403
+from .vision import *  # noqa: F403

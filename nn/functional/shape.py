@@ -7,9 +7,10 @@ import tensorgrad as tg
 __all__ = [
     "flatten",
     "one_hot",
+    "pad",
 ]
 
-one_hot = tg.one_hot
+one_hot, pad = tg.one_hot, tg.pad
 
 
 def flatten(input, start_dim=0, end_dim=-1):
