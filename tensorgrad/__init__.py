@@ -27,6 +27,7 @@ from .dtypes import (
     iinfo,
     set_default_dtype,
 )
+from .ops.random import _dirichlet_grad, _sample_dirichlet, _standard_gamma
 from .printing import get_printoptions, set_printoptions
 from .random import (
     Generator,
@@ -55,7 +56,8 @@ strided = "torch.strided"
 # Imported when first used, so that a script pays for what it touches.
 _SUBMODULES = (
     "accelerator", "amp", "augment", "backends", "compiler", "cuda", "datasets", "distributed",
-    "hub", "jit", "mps", "nn", "onnx", "optim", "profiler", "serialization", "settings", "testing",
+    "hub", "jit", "legacy", "linalg", "mps", "nn", "onnx", "optim", "profiler", "serialization",
+    "settings", "special", "storage", "testing",
     "utils",
 )  # fmt: skip
 _NAMES = {

@@ -18,8 +18,9 @@ from .. import _graph, dtypes, errors
 from .._graph import Tensor, ndarray, wrap
 from .._inplace import _check_overlap, adopt, check_writable, write_out
 from .._registry import FUNCTIONS, METHODS, function
+from ..autograd.function import Function, once_differentiable
 from ..creation import finish, size_of
-from ..kernels import sampling
+from ..kernels import rejection, sampling
 from ..random import resolve
 
 _GIVEN = object()  # default of an argument for which None has a meaning
@@ -401,6 +402,111 @@ def poisson(input, generator=None):
     return _depend(sampling.poisson(generator, rates), input)
 
 
+class _Binomial(Function):
+    @staticmethod
+    def forward(ctx, count, prob, generator):
+        return wrap(rejection.binomial(generator, *np.broadcast_arrays(count._array, prob._array)))
+
+    @staticmethod
+    def backward(ctx, grad):
+        raise NotImplementedError(
+            "binomial: a count of successes has no derivative; pass count.detach(), prob.detach()"
+        )
+
+
+@function
+def binomial(count, prob, generator=None):
+    """Numbers of successes in ``count`` trials of probability ``prob`` each.
+
+    The two broadcast; the result has their dtype and no derivative.
+
+    Raises:
+        ValueError: an argument is not of a floating dtype.
+        RuntimeError: the dtypes differ, or the shapes do not broadcast.
+
+    >>> import tensorgrad as torch
+    >>> torch.binomial(torch.tensor([5.0, 5.0]), torch.tensor([0.0, 1.0]))
+    tensor([0., 5.])
+    """
+    n, p = _tensor("binomial", count, "count")._array, _tensor("binomial", prob, "prob")._array
+    for argument, array in (("count", n), ("prob", p)):
+        if array.dtype.kind != "f":
+            raise ValueError(
+                f"binomial only supports floating-point dtypes for {argument}, got: {array.dtype}"
+            )
+    if n.dtype != p.dtype:
+        raise errors.DtypeError(f"binomial: count is {n.dtype} but prob is {p.dtype}; cast one")
+    try:
+        np.broadcast_shapes(n.shape, p.shape)
+    except ValueError:
+        raise errors.ShapeError(
+            f"binomial: count of shape {n.shape} and prob of shape {p.shape} do not broadcast"
+        ) from None
+    return _Binomial.apply(count, prob, resolve(generator))
+
+
+class _StandardGamma(Function):
+    @staticmethod
+    def forward(ctx, alpha, generator):
+        drawn = wrap(rejection.standard_gamma(generator, alpha._array))
+        ctx.save_for_backward(alpha, drawn)
+        return drawn
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        from ..kernels.implicit import gamma_slope
+
+        alpha, drawn = ctx.saved_tensors
+        return grad * wrap(gamma_slope(alpha._array, drawn._array)), None
+
+
+def _standard_gamma(input, generator=None):
+    """Gamma draws of rate 1, ``input`` holding the shape parameters, differentiable in them.
+
+    >>> import tensorgrad as torch
+    >>> bool(torch._standard_gamma(torch.tensor(2.0)) > 0)
+    True
+    """
+    return _StandardGamma.apply(_tensor("_standard_gamma", input), resolve(generator))
+
+
+class _SampleDirichlet(Function):
+    @staticmethod
+    def forward(ctx, alpha, generator):
+        drawn = wrap(rejection.dirichlet(generator, alpha._array))
+        ctx.save_for_backward(alpha, drawn)
+        return drawn
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        alpha, drawn = ctx.saved_tensors
+        slope = _dirichlet_grad(drawn, alpha, alpha.sum(-1, True))
+        return slope * (grad - (drawn * grad).sum(-1, True)), None
+
+
+def _sample_dirichlet(input, generator=None):
+    """Points of the simplex, ``input`` holding their concentrations along the last dimension.
+
+    Differentiable in ``input``.
+    """
+    return _SampleDirichlet.apply(_tensor("_sample_dirichlet", input), resolve(generator))
+
+
+def _dirichlet_grad(x, alpha, total):
+    """How each share ``x`` of a Dirichlet draw moves with its concentration, over ``1 - x``.
+
+    Args:
+        x: the draw.
+        alpha: the concentrations.
+        total: their sum along the last dimension.
+    """
+    from ..kernels.implicit import dirichlet_slope
+
+    return wrap(dirichlet_slope(x._array, alpha._array, total._array))
+
+
 # --- in place ---------------------------------------------------------------------------
 
 
@@ -472,3 +578,35 @@ def exponential_(self, lambd=1.0, *, generator=None):
     """Fill with exponential numbers of mean ``1 / lambd``; returns the tensor."""
     generator = resolve(generator)
     return _refill(self, lambda shape, a: sampling.exponential(generator, shape, lambd, a.dtype))
+
+
+@_method
+def cauchy_(self, median=0.0, sigma=1.0, *, generator=None):
+    """Fill with Cauchy numbers of ``median`` and half-width ``sigma``; returns the tensor."""
+    generator = resolve(generator)
+
+    def draw(shape, array):
+        return rejection.cauchy(generator, shape, median, sigma, array.dtype)
+
+    return _refill(self, draw)
+
+
+@_method
+def log_normal_(self, mean=1.0, std=2.0, *, generator=None):
+    """Fill with exponentials of normal numbers of ``mean`` and ``std``; returns the tensor."""
+    generator = resolve(generator)
+
+    def draw(shape, array):
+        return rejection.log_normal(generator, shape, mean, std, array.dtype)
+
+    return _refill(self, draw)
+
+
+@_method
+def geometric_(self, p, *, generator=None):
+    """Fill with numbers of trials, each of probability ``p``, up to a success; returns the tensor.
+
+    Of any integer or floating dtype; the least number is 1.
+    """
+    generator = resolve(generator)
+    return _refill(self, lambda shape, a: rejection.geometric(generator, shape, p, a.dtype))
