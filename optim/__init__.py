@@ -22,4 +22,37 @@ from .adam import Adam, AdamW
 from .optimizer import Optimizer
 from .sgd import SGD
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
+# Imported when first used: the file of each class, and the files that users name.
+_CLASSES = {
+    "ASGD": "asgd",
+    "Adadelta": "adadelta",
+    "Adafactor": "_adafactor",
+    "Adagrad": "adagrad",
+    "Adamax": "adamax",
+    "LBFGS": "lbfgs",
+    "Muon": "_muon",
+    "NAdam": "nadam",
+    "RAdam": "radam",
+    "RMSprop": "rmsprop",
+    "Rprop": "rprop",
+    "SparseAdam": "sparse_adam",
+}
+_SUBMODULES = ("adamw", "lr_scheduler", "swa_utils", *_CLASSES.values())
+
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "lr_scheduler", "swa_utils", *_CLASSES]
+
+
+def __getattr__(name):
+    from importlib import import_module
+
+    if name in _CLASSES:
+        value = getattr(import_module(f"{__name__}.{_CLASSES[name]}"), name)
+        globals()[name] = value
+        return value
+    if name in _SUBMODULES:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *_CLASSES, *_SUBMODULES})

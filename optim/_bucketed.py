@@ -18,17 +18,9 @@ from operator import is_
 
 import numpy as np
 
-from tensorgrad import dtypes
-from tensorgrad._graph import (
-    Tensor,
-    mark_all_mutated,
-    owner_of,
-    set_recording,
-    wrap,
-    writes_to,
-)
+from tensorgrad._graph import Tensor, mark_all_mutated, owner_of, wrap, writes_to
 
-from .optimizer import Optimizer
+from .optimizer import Optimizer, count_dtype, fits, refuse_complex, with_grad
 
 # Copying a parameter in and out costs as much as the calls that updating it alone adds at
 # 12,000 float32 elements for plain SGD, at 30,000 for Adam.
@@ -45,6 +37,7 @@ class Bucket:
         params: the parameters.
         state: the state of the optimizer, whose entries for them become views of ours.
         names: which entries; ``"step"`` is the count, the others are of the parameter's shape.
+        starts: what the entries begin with, by name, where it is not 0.
         count: how many updates they had.
         scratch: two rows of at most BLOCK elements that the formula may write to.
     """
@@ -54,14 +47,14 @@ class Bucket:
         "views", "writes",
     )  # fmt: skip
 
-    def __init__(self, params, state, names, count, scratch):
+    def __init__(self, params, state, names, starts, count, scratch):
         self.params, self.names = params, names
         self.arrays = [p._array for p in params]
         n, dtype = sum(a.size for a in self.arrays), self.arrays[0].dtype
-        self.buffers = [np.zeros(n, dtype) for name in names if name != "step"]
+        self.buffers = [np.full(n, starts.get(m, 0), dtype) for m in names if m != "step"]
         self.count, self.steps = count, None
         if "step" in names:
-            self.steps = np.full(len(params), count, _count_dtype())
+            self.steps = np.full(len(params), count, count_dtype())
         self.views = self._share(state)
         self.writes = [writes_to(array) for array in (*self.arrays, *self.buffers)]
         self.constants, self.values = None, None
@@ -149,7 +142,7 @@ class Alone(Bucket):
     def read(self) -> bool:
         """Find the gradient; False if it or the parameter is not what it was."""
         (p,), (array,) = self.params, self.arrays
-        if p._grad is None or p._array is not array or not _fits(p):
+        if p._grad is None or p._array is not array or not fits(p):
             return False
         self.blocks = self._blocks(array.reshape(-1), p._grad._array.reshape(-1), self.scratch)
         return True
@@ -203,17 +196,6 @@ def _is_large(array):
     return array.size > SMALL and array.flags.c_contiguous
 
 
-def _fits(p):
-    """Whether the gradient has the shape and dtype of its parameter."""
-    array, g = p._array, p._grad._array
-    return g.shape == array.shape and g.dtype == array.dtype
-
-
-def _count_dtype():
-    """What PyTorch counts steps in."""
-    return np.float64 if dtypes.default_float() == np.float64 else np.float32
-
-
 def _expose(entries, name, view):
     """Make ``entries[name]`` a tensor on ``view``, with the value that it had."""
     old = entries.get(name)
@@ -241,6 +223,10 @@ class Bucketed(Optimizer):
         """The entries of the state: ``"step"`` for a count, others like the parameter."""
         raise NotImplementedError
 
+    def _starts(self, group) -> dict:
+        """What the entries of the state begin with, by name, where it is not 0."""
+        return {}
+
     def _options(self, group) -> tuple:
         """The numbers among the group's options, as Python floats."""
         raise NotImplementedError
@@ -264,6 +250,10 @@ class Bucketed(Optimizer):
         """
         raise NotImplementedError
 
+    def _check_param(self, p):
+        super()._check_param(p)
+        refuse_complex(self, p)
+
     def _forget(self):
         super()._forget()
         # By position of the group: state names, parameters, those without gradient, buckets.
@@ -283,7 +273,7 @@ class Bucketed(Optimizer):
             RuntimeError: a gradient or an entry of the state has another shape or dtype than
                 its parameter, or a parameter is read-only. No parameter was changed then.
         """
-        loss = None if closure is None else _with_grad(closure)
+        loss = None if closure is None else with_grad(closure)
         work = []
         for position, group in enumerate(self.param_groups):
             options = self._options(group)
@@ -298,7 +288,7 @@ class Bucketed(Optimizer):
         names, params = self._names(group), group["params"]
         known = self._known.get(position)
         if known is None or not self._still_fits(*known, names, params):
-            buckets = self._make_buckets(params, names)
+            buckets = self._make_buckets(params, names, self._starts(group))
             idle = [p for p in params if p._grad is None]
             self._known[position] = known = names, list(params), idle, buckets
             for bucket in buckets:
@@ -319,13 +309,13 @@ class Bucketed(Optimizer):
                 return False
         return True
 
-    def _make_buckets(self, params, names):
+    def _make_buckets(self, params, names, starts):
         self._check_gradients()
         live = [p for p in params if p._grad is not None]
         owners = Counter(id(owner_of(p._array)) for p in live)
         shelves: dict = {}
         for p in live:
-            self._check(p, names)
+            self._check(p, [name for name in names if name != "step"])
             array, count = p._array, self._count(p, names)
             # Parameters that share memory, or occur twice, are updated one after another.
             single = _is_large(array) or owners[id(owner_of(array))] > 1
@@ -337,15 +327,10 @@ class Bucketed(Optimizer):
                 self._scratch[array.dtype] = np.empty((2, BLOCK), array.dtype)
             distinct = list(dict.fromkeys(members))
             kind = Alone if _is_large(array) else Flat
-            bucket = kind(distinct, self.state, names, count, self._scratch[array.dtype])
+            scratch = self._scratch[array.dtype]
+            bucket = kind(distinct, self.state, names, starts, count, scratch)
             buckets += [bucket] * (len(members) // len(distinct))
         return buckets
-
-    def _check_gradients(self):
-        for group in self.param_groups:
-            for p in group["params"]:
-                if p._grad is not None and not _fits(p):
-                    raise self._mismatch(p, "gradient", p._grad._array)
 
     def _count(self, p, names):
         """How many updates ``p`` had; 1 stands for any number where the state does not say."""
@@ -354,38 +339,38 @@ class Bucketed(Optimizer):
             return float(entries.get("step", 0))
         return 0 if any(entries.get(name) is None for name in names) else 1
 
-    def _check(self, p, names):
-        if not p._array.flags.writeable:
-            raise RuntimeError(
-                f"{type(self).__name__}: {self._which(p)} is on read-only memory; clone() it "
-                "before it becomes a parameter"
-            )
-        for name in names:
-            entry = self.state.get(p, {}).get(name)
-            if name != "step" and isinstance(entry, Tensor):
-                if entry._array.shape != p._array.shape:
-                    raise self._mismatch(p, repr(name), entry._array)
 
-    def _mismatch(self, p, what, array):
-        return RuntimeError(
-            f"{type(self).__name__}: {self._which(p)} has shape {p._array.shape} and dtype "
-            f"{p._array.dtype}, but its {what} has {array.shape} and {array.dtype}; no parameter "
-            "was changed"
-        )
+def direction(group, weight_decay, p, g, t, u):
+    """The gradient to follow: turned round to maximize, with the weight decay added.
 
-    def _which(self, p):
-        """Where the parameter stands, for messages."""
-        for i, group in enumerate(self.param_groups):
-            for j, other in enumerate(group["params"]):
-                if other is p:
-                    name = group["param_names"][j] if "param_names" in group else j
-                    return f"parameter {name} of group {i}"
-        return "a parameter"
+    Args:
+        group: the options ``maximize``, ``weight_decay`` and ``decoupled_weight_decay``.
+        weight_decay: as a 0-d array; times the learning rate if it is decoupled, that is,
+            taken from ``p`` at once.
+        p: the parameters, flat.
+        g: their gradients; not written to.
+        t: what the result is written to, where it is not ``g``.
+        u: scratch.
+    """
+    if group["maximize"]:
+        g = np.negative(g, t)
+    if group["weight_decay"]:
+        np.multiply(p, weight_decay, u)
+        if group.get("decoupled_weight_decay"):
+            np.subtract(p, u, p)
+        else:
+            g = np.add(g, u, t)
+    return g
 
 
-def _with_grad(closure):
-    before = set_recording(True)
-    try:
-        return closure()
-    finally:
-        set_recording(before)
+def shift_mean(mean, x, kept, taken, u):
+    """Move a running mean towards ``x``: ``mean = kept * mean + taken * x``; writes to ``u``."""
+    np.multiply(x, taken, u)
+    np.multiply(mean, kept, mean)
+    np.add(mean, u, mean)
+
+
+def shift_square_mean(mean, x, kept, taken, u):
+    """Move a running mean towards ``x * x``."""
+    np.multiply(x, x, u)
+    shift_mean(mean, u, kept, taken, u)

@@ -9,7 +9,7 @@ import numpy as np
 from tensorgrad._graph import Tensor
 
 from ._bucketed import Bucketed
-from .optimizer import check_range, check_switches
+from .optimizer import check_options
 
 add, divide, multiply, sqrt, subtract = np.add, np.divide, np.multiply, np.sqrt, np.subtract
 
@@ -64,23 +64,17 @@ class Adam(Bucketed):
         foreach=None, maximize=False, capturable=False, differentiable=False, fused=None,
         decoupled_weight_decay=False,
     ):  # fmt: skip
-        check_range("learning rate", lr)
-        check_range("epsilon value", eps)
-        for i, beta in enumerate(betas):
-            check_range(f"beta parameter at index {i}", beta, below=1.0)
-        check_range("weight_decay value", weight_decay)
+        options = {
+            "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay,
+            "amsgrad": amsgrad, "maximize": maximize, "foreach": foreach,
+            "capturable": capturable, "differentiable": differentiable, "fused": fused,
+            "decoupled_weight_decay": decoupled_weight_decay,
+        }  # fmt: skip
+        check_options(options, "lr eps weight_decay")
         if not any(all(isinstance(beta, kind) for beta in betas) for kind in (float, Tensor)):
             raise ValueError(f"betas must be either both floats or both Tensors, got {betas}")
-        check_switches(foreach, fused, differentiable)
-        super().__init__(
-            params,
-            {
-                "lr": lr, "betas": tuple(map(float, betas)), "eps": eps,
-                "weight_decay": weight_decay, "amsgrad": amsgrad, "maximize": maximize,
-                "foreach": foreach, "capturable": capturable, "differentiable": differentiable,
-                "fused": fused, "decoupled_weight_decay": decoupled_weight_decay,
-            },
-        )  # fmt: skip
+        options["betas"] = tuple(map(float, betas))
+        super().__init__(params, options)
 
     def _names(self, group):
         return _AMSGRAD if group["amsgrad"] else _PLAIN

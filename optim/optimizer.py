@@ -10,7 +10,8 @@ from copy import deepcopy
 
 import numpy as np
 
-from tensorgrad._graph import Tensor, mark_mutated, wrap
+from tensorgrad import dtypes
+from tensorgrad._graph import Tensor, mark_mutated, set_recording, wrap
 from tensorgrad.autograd.hooks import RemovableHandle
 
 __all__ = ["Optimizer", "required"]
@@ -29,6 +30,7 @@ def _with_hooks(step):
 
     @functools.wraps(step)
     def hooked(self, *args, **kwargs):
+        self._opt_called = True  # what a scheduler asks for
         before, after = self._step_pre_hooks, self._step_post_hooks
         if not (before or after) or self._stepping:
             return step(self, *args, **kwargs)
@@ -94,6 +96,7 @@ class Optimizer:
     """
 
     _stepping = False
+    _opt_called = False
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -240,6 +243,42 @@ class Optimizer:
         """Call ``hook(optimizer, args, kwargs)`` after each step."""
         return _register(self._step_post_hooks, hook)
 
+    # --- checks, for the steps of subclasses -------------------------------------------
+
+    def _check_gradients(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p._grad is not None and not fits(p):
+                    raise self._mismatch(p, "gradient", p._grad._array)
+
+    def _check(self, p, names):
+        """Refuse a parameter that cannot be written to, or whose state has another shape."""
+        if not p._array.flags.writeable:
+            raise RuntimeError(
+                f"{type(self).__name__}: {self._which(p)} is on read-only memory; clone() it "
+                "before it becomes a parameter"
+            )
+        for name in names:
+            entry = self.state.get(p, {}).get(name)
+            if isinstance(entry, Tensor) and entry._array.shape != p._array.shape:
+                raise self._mismatch(p, repr(name), entry._array)
+
+    def _mismatch(self, p, what, array):
+        return RuntimeError(
+            f"{type(self).__name__}: {self._which(p)} has shape {p._array.shape} and dtype "
+            f"{p._array.dtype}, but its {what} has {array.shape} and {array.dtype}; no parameter "
+            "was changed"
+        )
+
+    def _which(self, p):
+        """Where the parameter stands, for messages."""
+        for i, group in enumerate(self.param_groups):
+            for j, other in enumerate(group["params"]):
+                if other is p:
+                    name = group["param_names"][j] if "param_names" in group else j
+                    return f"parameter {name} of group {i}"
+        return "a parameter"
+
     # --- saving ---------------------------------------------------------------------
 
     def state_dict(self) -> dict:
@@ -306,6 +345,39 @@ class Optimizer:
         self.__setstate__({"state": state, "param_groups": saved})
 
 
+def fits(p) -> bool:
+    """Whether the gradient has the shape and dtype of its parameter."""
+    array, g = p._array, p._grad._array
+    return g.shape == array.shape and g.dtype == array.dtype
+
+
+def count_dtype():
+    """What PyTorch counts steps in."""
+    return np.float64 if dtypes.default_float() == np.float64 else np.float32
+
+
+def with_grad(closure):
+    """What ``closure`` returns, called with recording on."""
+    before = set_recording(True)
+    try:
+        return closure()
+    finally:
+        set_recording(before)
+
+
+def refuse_complex(optimizer, p) -> None:
+    """Refuse a parameter whose elements have no order.
+
+    Raises:
+        NotImplementedError: ``p`` is complex.
+    """
+    if p._array.dtype.kind == "c":
+        raise NotImplementedError(
+            f"{type(optimizer).__name__} does not support complex parameters; keep the real and "
+            "the imaginary part as two real ones"
+        )
+
+
 def _listed(params):
     """The parameters of a group as a list, and their names, None where they have none."""
     if isinstance(params, Tensor):
@@ -343,6 +415,28 @@ def _copied(value, param, key=None):
     if isinstance(value, Iterable) and not isinstance(value, str | bytes):
         return type(value)(_copied(v, param) for v in value)
     return value
+
+
+def check_options(options: dict, nonnegative: str) -> None:
+    """Refuse the options that the optimizers of PyTorch refuse.
+
+    Args:
+        options: all of them, by name.
+        nonnegative: names of those that must be at least 0, separated by spaces.
+
+    Raises:
+        ValueError: one of these is negative, a beta is not in [0, 1), or a tensor has more
+            than one element.
+        RuntimeError, NotImplementedError: as :func:`check_switches`.
+    """
+    for name in nonnegative.split():
+        check_range(_WORDS.get(name, f"{name} value"), options[name])
+    for i, beta in enumerate(options.get("betas", ())):
+        check_range(f"beta parameter at index {i}", beta, below=1.0)
+    check_switches(*(options.get(name) for name in ("foreach", "fused", "differentiable")))
+
+
+_WORDS = {"lr": "learning rate", "eps": "epsilon value"}
 
 
 def check_range(what, value, below=None):

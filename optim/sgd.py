@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ._bucketed import Bucketed
-from .optimizer import check_range, check_switches
+from .optimizer import check_options
 
 add, multiply, subtract = np.add, np.multiply, np.subtract
 
@@ -54,23 +54,18 @@ class SGD(Bucketed):
         self, params, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False, *,
         maximize=False, foreach=None, differentiable=False, fused=None,
     ):  # fmt: skip
-        check_range("learning rate", lr)
-        check_range("momentum value", momentum)
-        check_range("weight_decay value", weight_decay)
+        options = {
+            "lr": lr, "momentum": momentum, "dampening": dampening,
+            "weight_decay": weight_decay, "nesterov": nesterov, "maximize": maximize,
+            "foreach": foreach, "differentiable": differentiable, "fused": fused,
+        }  # fmt: skip
+        check_options(options, "lr momentum weight_decay")
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError(
                 "Nesterov momentum requires a momentum and zero dampening, got "
                 f"momentum={momentum}, dampening={dampening}"
             )
-        check_switches(foreach, fused, differentiable)
-        super().__init__(
-            params,
-            {
-                "lr": lr, "momentum": momentum, "dampening": dampening,
-                "weight_decay": weight_decay, "nesterov": nesterov, "maximize": maximize,
-                "foreach": foreach, "differentiable": differentiable, "fused": fused,
-            },
-        )  # fmt: skip
+        super().__init__(params, options)
 
     def _names(self, group):
         return ("momentum_buffer",) if group["momentum"] else ()
