@@ -193,7 +193,7 @@ def _weights(w, groups, split):
 
 def correlate(x, w, out, start, step, dilation, groups, bias=None):
     """Write the correlation of the module's description, plus ``bias``, to ``out``; returns it."""
-    n, outputs, *target = out.shape
+    outputs, *target = out.shape[1:]
     if out.size == 0:
         return out
     if x.size == 0 or w.size == 0:
@@ -260,7 +260,8 @@ def correlate_weight(g, x, kernel, start, step, dilation, groups):
         matrix, images = columns.load(first, last), last - first
         if columns.side:
             if images < columns.count:  # what the last block left over
-                columns.memory[..., images:, *((slice(None),) * (len(target) - 1))] = 0
+                spare = (..., slice(images, None), *((slice(None),) * (len(target) - 1)))
+                columns.memory[spare] = 0
                 space.fill(0)
             space[:, :, :images] = np.moveaxis(g[first:last], 0, 2)
             block = space.reshape(groups, outputs // groups, -1)
@@ -349,7 +350,7 @@ def _depthwise_blocks(out):
 
 def _depthwise(x, w, out, start, step, dilation, bias):
     """:func:`correlate` where every group is one channel: a sum over the taps, no products."""
-    n, outputs, *target = out.shape
+    outputs, *target = out.shape[1:]
     channels = x.shape[1]
     several = outputs // channels
     w = w.reshape(channels, several, *w.shape[2:])

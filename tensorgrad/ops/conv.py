@@ -22,6 +22,8 @@ from .linalg import matmul
 from .reduce import sum
 from .shape import reshape
 
+_STRIDE = "1 or more (non-positive stride is not supported)"
+_PADDING = "0 or more (negative padding is not supported)"
 _NAMES = {1: "L", 2: "H x W", 3: "D x H x W"}
 
 
@@ -146,8 +148,8 @@ add_windows.vjp(
     y=lambda g, y_shape, *, kernel, stride, padding, dilation: windows(
         g, kernel=kernel, size=y_shape[2 + len(kernel) :], stride=stride, padding=padding,
         dilation=dilation,
-    )  # fmt: skip
-)
+    )
+)  # fmt: skip
 
 
 # --- arguments --------------------------------------------------------------------------
@@ -256,8 +258,7 @@ def same_padding(kernel, dilation):
 def _padding(name, padding, kernel, stride, dilation):
     """``padding`` in numbers: (before, before and after together)."""
     if not isinstance(padding, str):
-        padding = spread(name, "padding", padding, len(kernel), 0, "0 or more (negative padding is "
-                         "not supported)")  # fmt: skip
+        padding = spread(name, "padding", padding, len(kernel), 0, _PADDING)
         return padding, tuple(2 * p for p in padding)
     if padding == "valid":
         none = (0,) * len(kernel)
@@ -281,7 +282,7 @@ def _convolution(name, n, input, weight, bias, stride, padding, dilation, groups
     groups = operator.index(groups)
     _check(name, x, weight, bias, groups, n)
     kernel = tuple(weight.shape[2:])
-    stride = spread(name, "stride", stride, n, 1, "1 or more (non-positive stride is not supported)")
+    stride = spread(name, "stride", stride, n, 1, _STRIDE)
     dilation = spread(name, "dilation", dilation, n, 1, "greater than zero")
     before, total = _padding(name, padding, kernel, stride, dilation)
     padded = [s + p for s, p in zip(x.shape[2:], total, strict=True)]
@@ -305,11 +306,10 @@ def _transposed(name, n, input, weight, bias, stride, padding, output_padding, g
     x, had_batch = batched(name, input, n)
     groups = operator.index(groups)
     _check(name, x, weight, bias, groups, n, transposed=True)
-    stride = spread(name, "stride", stride, n, 1, "1 or more (non-positive stride is not supported)")
+    stride = spread(name, "stride", stride, n, 1, _STRIDE)
     dilation = spread(name, "dilation", dilation, n, 1, "greater than zero")
-    padding = spread(name, "padding", padding, n, 0, "0 or more (negative padding is not supported)")
-    extra = spread(name, "output_padding", output_padding, n, 0, "0 or more (negative "
-                   "output_padding is not supported)")  # fmt: skip
+    padding = spread(name, "padding", padding, n, 0, _PADDING)
+    extra = spread(name, "output_padding", output_padding, n, 0, _PADDING)
     for e, s, d in zip(extra, stride, dilation, strict=True):
         if e >= max(s, d):
             raise errors.ShapeError(
@@ -324,8 +324,8 @@ def _transposed(name, n, input, weight, bias, stride, padding, output_padding, g
     )
     if min(size) < 1:
         raise errors.ShapeError(
-            f"{name}: Given input size per channel: ({_times(x.shape[2:])}). Calculated output size "
-            f"per channel: ({_times(size)}). Output size is too small; reduce the padding"
+            f"{name}: Given input size per channel: ({_times(x.shape[2:])}). Calculated output "
+            f"size per channel: ({_times(size)}). Output size is too small; reduce the padding"
         )
     out = _call(convolve_input, (x, weight, bias), size, stride, padding, dilation, groups)
     return unbatched(out, had_batch)
@@ -484,7 +484,7 @@ def im2col(input, kernel_size, dilation=1, padding=0, stride=1):
     )
     x, had_batch = batched("unfold", input, 2)
     size = _window_counts(x.shape[2:], kernel, dilation, padding, stride)
-    if min(size) < 1 or x.size == 0 and 0 in x.shape[1:]:
+    if min(size) < 1 or 0 in tuple(x.shape)[1:]:
         raise errors.ShapeError(
             f"unfold: Given input with spatial size ({_times(x.shape[2:])}), kernel_size="
             f"{kernel}, dilation={dilation}, padding={padding}, stride={stride}, calculated shape "
