@@ -204,6 +204,10 @@ class Op:
             result, each with its definition in terms of the inputs.
         public: False keeps it out of the public names.
         check: called with the inputs before they are promoted; raises what PyTorch would.
+        complex: what a walk does where the gradient is complex. ``"holomorphic"``: the vjps run
+            on its conjugate, and what they give is conjugated. ``"as is"``: they are right as they
+            stand, being linear with real factors or written for complex numbers. None: they were
+            not checked for complex numbers, so the walk raises.
 
     Attributes:
         variants: keyword -> function that takes over a call with that keyword, composed from
@@ -215,13 +219,13 @@ class Op:
     def __init__(
         self, forward, *, domain=(-3.0, 3.0), types=None, view=False, inplace=False, method=True,
         order=None, grad_name=None, ufunc=None, definition=None, residuals=None, public=True,
-        differentiable=True, name=None, check=None, direct=False,
+        differentiable=True, name=None, check=None, direct=False, complex=None,
     ):  # fmt: skip
         self.forward, self.domain, self.types, self.view = forward, domain, types, view
         self.kernel = ufunc if direct else forward  # a call less: 0.06 us
         self.inplace, self.ufunc, self.definition = inplace, ufunc, definition
         self.residuals, self.public, self.method = residuals or {}, public, method
-        self.differentiable, self.check = differentiable, check
+        self.differentiable, self.check, self.complex = differentiable, check, complex
         self.variants: dict = {}
         self.reuses = False
         self.name = name or forward.__name__.rstrip("_")

@@ -22,7 +22,7 @@ def finish(array, requires_grad=False, device=None, out=None):
     _device.check(device)
     t = wrap(array)
     if requires_grad:
-        if array.dtype.kind == "f":
+        if array.dtype.kind in "fc":
             t._edge = LEAF
         else:
             t.requires_grad = True  # raises, with the reason

@@ -238,8 +238,11 @@ ROWS = [
     Row("hardshrink", attrs={"lambd": 1.0}),
     Row("glu", call=lambda f, x: f(torch_or_tg(x).stack([x, x * 2.0]), 0)),
 ]  # fmt: skip
-# These have tests of their own below.
-ELSEWHERE = ("complex", "polar", "imag")
+# These have tests of their own, below and in tests/test_complex.py.
+ELSEWHERE = (
+    "complex", "polar", "imag", "is_conj", "is_neg", "resolve_conj", "resolve_neg", "view_as_real",
+    "view_as_complex",
+)  # fmt: skip
 SMOOTH = [row for row in ROWS if row.orders]
 rows = pytest.mark.parametrize("row", ROWS, ids=str)
 tracked = pytest.mark.parametrize("row", SMOOTH, ids=str)
@@ -699,14 +702,6 @@ def test_real_and_imag_are_views():
     z.real.zero_()
     z.imag[0] = 5.0
     assert z.tolist() == [5j, -1j]
-
-
-def test_complex_tensors_have_no_gradient():
-    x = ours([1.0, 2.0], True)
-    for f in (lambda: tg.complex(x, x), lambda: tg.polar(x, x),
-              lambda: (x * 1j).real.sum().backward()):  # fmt: skip
-        with pytest.raises(NotImplementedError, match=r"gradient|derivative"):
-            f()
 
 
 # --- bad input --------------------------------------------------------------------------

@@ -259,7 +259,7 @@ def _among(t, values) -> bool:
 def _carries_gradient(t, ctx) -> bool:
     return (
         isinstance(t, Tensor)
-        and t._array.dtype.kind == "f"
+        and t._array.dtype.kind in "fc"
         and not _among(t, ctx.non_differentiable)
     )
 
@@ -361,7 +361,7 @@ class _Bundle:
     """Gradients of several outputs of one call, by index, on their way to its node."""
 
     __slots__ = ("parts",)
-    shape = base = None
+    shape = base = dtype = None
 
     def __init__(self, parts: dict):
         self.parts = parts
@@ -418,7 +418,7 @@ class _Call:
     def op(self):
         """The names of the Function and of its node."""
         name = self.cls.__name__
-        return SimpleNamespace(name=name, grad_name=name + "Backward")
+        return SimpleNamespace(name=name, grad_name=name + "Backward", complex="as is")
 
     @property
     def slots(self) -> tuple:
@@ -570,7 +570,9 @@ def once_differentiable(backward):
 class _Refusal:
     """The plan of a node that cannot be differentiated."""
 
-    op = SimpleNamespace(name="once_differentiable", grad_name="torch::autograd::DelayedError")
+    op = SimpleNamespace(
+        name="once_differentiable", grad_name="torch::autograd::DelayedError", complex="as is"
+    )
     frees, reuses, slots = False, False, ()
 
     @staticmethod

@@ -25,14 +25,14 @@ def gradcheck(
     """Compare the gradients that backward gives with central differences.
 
     Every entry ``d output[j] / d input[i]`` is checked, for each output and each input that
-    requires grad: ``|backward - measured| <= atol + rtol * |measured|``. Each output is walked
-    by itself, twice, with no gradient for the other outputs. A function none of whose outputs
+    requires grad: ``|backward - measured| <= atol + rtol * |measured|``. Of complex inputs and
+    outputs both parts are checked, as two real numbers. Each output is walked by itself, twice, with no gradient for the other outputs. A function none of whose outputs
     requires grad must be constant.
 
     Args:
         func: takes the inputs, returns a tensor or a tuple of tensors.
-        inputs: a tensor or a tuple; at least one must require grad, in float64: in float32 the
-            differences have about three right digits.
+        inputs: a tensor or a tuple; at least one must require grad, in float64 or complex128: in
+            float32 the differences have about three right digits.
         eps: the step to each side.
         atol: absolute tolerance.
         rtol: relative tolerance.
@@ -149,7 +149,10 @@ def _differentiable(result) -> tuple:
 
 
 def _random_like(t, rng, strided):
-    values = rng.uniform(-1, 1, (*t._array.shape, 2) if strided else t._array.shape)
+    shape = (*t._array.shape, 2) if strided else t._array.shape
+    values = rng.uniform(-1, 1, shape)
+    if t._array.dtype.kind == "c":
+        values = values + 1j * rng.uniform(-1, 1, shape)
     values = values.astype(t._array.dtype, copy=False)
     return wrap(values[..., 0] if strided else np.asarray(values), LEAF)
 
@@ -179,7 +182,7 @@ def _check_inputs(inputs) -> None:
     for i, x in enumerate(inputs):
         if not _tracked(x):
             continue
-        if x._array.dtype != np.float64:
+        if x._array.dtype not in (np.float64, np.complex128):
             warnings.warn(
                 f"Input #{i} requires gradient and is not a double precision floating point or "
                 "complex. This check will likely fail if all the inputs are not of double "
@@ -202,8 +205,24 @@ def _check_inputs(inputs) -> None:
 
 
 def _value(func, inputs, k):
-    """Output ``k`` as an array of its own."""
-    return np.array(_outputs(func(*inputs))[k]._array, dtype=np.float64)
+    """Output ``k`` as a flat real array of its own."""
+    array = _outputs(func(*inputs))[k]._array
+    return np.array(_real(array), dtype=np.float64)
+
+
+def _real(array):
+    """The elements in one row of real numbers, those of complex ones as pairs.
+
+    So the gradient dL/da + i dL/db of a complex number is the pair of the gradients of its parts.
+    """
+    flat = np.ascontiguousarray(array).reshape(-1)
+    return flat.view(flat.real.dtype) if flat.dtype.kind == "c" else flat
+
+
+def _places(array):
+    """The places of the real numbers in ``array``: pairs (index, 1 or 1j)."""
+    units = (1.0, 1j) if array.dtype.kind == "c" else (1.0,)
+    return [(at, unit) for at in np.ndindex(array.shape) for unit in units]
 
 
 def _zeros(t):
@@ -218,16 +237,16 @@ def _measured(func, inputs, i, k, eps):
     """
     x = inputs[i]._array
     rows = []
-    for at in np.ndindex(x.shape):
+    for at, unit in _places(x):
         was = x[at].copy()
         try:
-            x[at] = was + eps
-            above, up = float(x[at]), _value(func, inputs, k)
-            x[at] = was - eps
-            below, down = float(x[at]), _value(func, inputs, k)
+            x[at] = was + eps * unit
+            above, up = x[at].copy(), _value(func, inputs, k)
+            x[at] = was - eps * unit
+            below, down = x[at].copy(), _value(func, inputs, k)
         finally:
             x[at] = was
-        rows.append((up - down).ravel() / (above - below))  # the steps that rounding left
+        rows.append((up - down) / float(((above - below) / unit).real))  # the steps as rounded
     return np.array(rows)
 
 
@@ -237,20 +256,20 @@ def _walk(outputs, inputs, i, k, g):
     _graph.add_root(roots, outputs[k], g, False)
     (found,) = _graph.walk_to(roots, [inputs[i]], True, False)
     if found is None:
-        return np.zeros(inputs[i]._array.size)
-    return found._array.ravel()
+        return np.zeros(_real(inputs[i]._array).size)
+    return _real(found._array)
 
 
 def _computed(outputs, inputs, i, k, nondet_tol):
     """The Jacobian by backward, of shape (input elements, output elements)."""
     g = _zeros(outputs[k])
     columns = []
-    for at in np.ndindex(g.shape):
-        g[at] = 1.0
+    for at, unit in _places(g):
+        g[at] = unit
         columns.append(_walk(outputs, inputs, i, k, wrap(g)))
         _check_reentrant(columns[-1], _walk(outputs, inputs, i, k, wrap(g)), i, k, nondet_tol)
         g[at] = 0.0
-    return np.array(columns).reshape(g.size, inputs[i]._array.size).T
+    return np.array(columns).reshape(_real(g).size, _real(inputs[i]._array).size).T
 
 
 def _check_reentrant(first, second, i, k, nondet_tol) -> None:
@@ -288,8 +307,7 @@ def _compare(computed, measured, output, x, i, k, atol, rtol) -> None:
     excess = np.where(wrong, np.abs(computed - measured) - rtol * np.abs(measured), -np.inf)
     excess[wrong & np.isnan(excess)] = np.inf
     row, column = np.unravel_index(np.argmax(excess), wrong.shape)
-    there = list(np.ndindex(output._array.shape))[column]
-    here = list(np.ndindex(x._array.shape))[row]
+    there, here = _places(output._array)[column], _places(x._array)[row]
     raise GradcheckError(
         f"Jacobian mismatch for output {k} with respect to input {i}: {int(wrong.sum())} of "
         f"{wrong.size} entries differ, most at d output[{_subscript(there)}] / "
@@ -300,20 +318,26 @@ def _compare(computed, measured, output, x, i, k, atol, rtol) -> None:
     )
 
 
-def _subscript(index) -> str:
-    return ", ".join(map(str, index)) or "()"
+def _subscript(place) -> str:
+    index, unit = place
+    return (", ".join(map(str, index)) or "()") + (" (imaginary part)" if unit == 1j else "")
 
 
 def _check_batched(outputs, inputs, i, k) -> None:
     from . import grad
 
     computed = _computed(outputs, inputs, i, k, np.inf)
-    size = outputs[k]._array.size
-    g = np.eye(size, dtype=outputs[k]._array.dtype).reshape(size, *outputs[k]._array.shape)
+    array = outputs[k]._array
+    g = np.zeros((_real(array).size, *array.shape), array.dtype)
+    for row, (at, unit) in enumerate(_places(array)):
+        g[(row, *at)] = unit
+    size = len(g)
     (rows,) = grad(
         outputs[k], inputs[i], wrap(g), retain_graph=True, is_grads_batched=True, allow_unused=True
     )
-    batched = np.zeros_like(computed) if rows is None else rows._array.reshape(size, -1).T
+    batched = np.zeros_like(computed)
+    if rows is not None:
+        batched = _real(rows._array).reshape(size, -1).T
     if not np.allclose(batched, computed, rtol=1e-9, atol=1e-12):
         raise GradcheckError(
             f"gradients of output {k} with respect to input {i} computed in a batch differ from "
@@ -324,14 +348,19 @@ def _check_batched(outputs, inputs, i, k) -> None:
 # --- fast mode --------------------------------------------------------------------------
 
 
+def _positive_like(rng, array):
+    """Random numbers of the shape and kind of ``array``, whose parts do not cancel in sums."""
+    values = rng.uniform(0.5, 1.0, array.shape)
+    return values + 1j * rng.uniform(0.5, 1.0, array.shape) if array.dtype.kind == "c" else values
+
+
 def _projections_agree(func, inputs, i, k, eps, atol, rtol, nondet_tol) -> bool:
     """Whether ``v' J u`` is the same measured and computed, for one random ``u`` and ``v``."""
     x = inputs[i]._array
     outputs = _outputs(func(*inputs))
     rng = np.random.default_rng(0)
-    u = rng.uniform(0.5, 1.0, x.shape)
-    u /= np.sqrt((u * u).sum()) or 1.0
-    v = rng.uniform(0.5, 1.0, outputs[k]._array.shape)
+    u, v = _positive_like(rng, x), _positive_like(rng, outputs[k]._array)
+    u /= np.linalg.norm(u) or 1.0
     was = x.copy()
     try:
         x[...] = was + eps * u
@@ -340,10 +369,10 @@ def _projections_agree(func, inputs, i, k, eps, atol, rtol, nondet_tol) -> bool:
         down = _value(func, inputs, k)
     finally:
         x[...] = was
-    measured = ((up - down) / (2 * eps) * v).sum()
+    measured = ((up - down) / (2 * eps) * _real(v)).sum()
     g = wrap(np.asarray(v.astype(outputs[k]._array.dtype)))
     first = _walk(outputs, inputs, i, k, g)
     _check_reentrant(first, _walk(outputs, inputs, i, k, g), i, k, nondet_tol)
-    computed = (first * u.ravel()).sum()
+    computed = (first * _real(u)).sum()
     # The projections sum over the elements of v, so their tolerance grows with it.
     return bool(abs(computed - measured) <= atol * max(1.0, np.abs(v).sum()) + rtol * abs(measured))

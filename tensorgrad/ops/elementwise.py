@@ -22,19 +22,10 @@ from .._registry import FUNCTIONS, METHODS, UFUNCS, alias, binary, coerce, funct
 @op(public=False, method=False, grad_name="ToCopyBackward0")
 def cast(x, *, dtype):
     """``x`` with elements of the NumPy dtype ``dtype``, always a copy."""
-    return x.astype(dtype)
+    return (x.real if x.dtype.kind == "c" and dtype.kind not in "cb" else x).astype(dtype)
 
 
-def _cast_back(g, x_dtype, *, dtype):
-    if dtype.kind == "c":
-        raise NotImplementedError(
-            "the gradient of a complex tensor is not supported: a real tensor that requires grad "
-            "was combined with a complex one; detach() it first"
-        )
-    return cast(g, dtype=x_dtype)
-
-
-cast.vjp(x=_cast_back)
+cast.vjp(x=lambda g, x_dtype: cast(g, dtype=x_dtype))
 _registry.cast = cast
 
 
@@ -106,6 +97,7 @@ def _demand_scalar(name, value):
 @op(public=False, method=False, inplace=True, grad_name="CopyBackwards")
 def copy(x, y, *, non_blocking=False):
     """The values of ``y`` in the shape and dtype of ``x``; in place, ``x.copy_(y)``."""
+    y = y.real if y.dtype.kind == "c" and x.dtype.kind not in "cb" else y
     return np.broadcast_to(y, x.shape).astype(x.dtype)
 
 
@@ -626,7 +618,7 @@ def abs(x):
     return np.absolute(x)
 
 
-abs.vjp(x=lambda g, x: g * sign(x))
+abs.vjp(x=lambda g, x: g * sgn(x))
 
 
 @op(inplace=True)
@@ -640,10 +632,14 @@ def sign(x):
     >>> tensorgrad.sign(tensorgrad.tensor([-2.0, 0.0, 3.0]))
     tensor([-1.,  0.,  1.])
     """
-    if x.dtype.kind == "b":
-        return np.array(x)
     if x.dtype.kind == "c":
         raise errors.UnsupportedDtypeError("sign: not defined on complex tensors; use sgn()")
+    return _signs(x)
+
+
+def _signs(x):
+    if x.dtype.kind == "b":
+        return np.array(x)
     signs = np.sign(x)
     if x.dtype.kind == "f":
         flat = signs.ravel()
@@ -655,6 +651,33 @@ def sign(x):
 
 sign.vjp(x=lambda g: zeros_of(g))
 UFUNCS[np.sign] = sign  # not as its ufunc, which an in-place write would run
+
+
+@op(inplace=True, complex="as is")
+def sgn(x):
+    """As :func:`sign`; of a complex number, the one of magnitude 1 in its direction.
+
+    The gradient of a real number's is 0, and so is that at 0.
+
+    >>> import tensorgrad
+    >>> tensorgrad.sgn(tensorgrad.tensor([3 + 4j, 0j]))
+    tensor([0.6000+0.8000j, 0.0000+0.0000j])
+    """
+    return np.sign(x) if x.dtype.kind == "c" else _signs(x)
+
+
+def _sgn_x(g, x):
+    """What of ``g`` is at right angles to ``x``, over the magnitude of ``x``."""
+    if (x._array if isinstance(x, Tensor) else x).dtype.kind != "c":
+        return zeros_of(g)
+    size = abs(x)
+    there = size != 0
+    size = size + ~there
+    along = g.real * x.real + g.imag * x.imag
+    return keep(g / size - x * (along / (size * size * size)), there)
+
+
+sgn.vjp(x=_sgn_x)
 
 
 # --- powers and roots -------------------------------------------------------------------
@@ -707,7 +730,7 @@ def _power_x(g, x, y):
         return zeros_of(g) if y == 0 else g * (_raised(x, y - 1) * y)
     # At 0**0 and nan**0 the exponent is raised by one, so that neither this product nor its
     # derivatives contain 0 * inf.
-    flat = (y == 0) & ~((x > 0) | (x < 0))
+    flat = (y == 0) & ((x == 0) | (x != x))
     return g * (y * x ** (y - 1.0 + flat))
 
 

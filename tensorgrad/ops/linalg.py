@@ -260,7 +260,7 @@ def vdot(input, other):
     tensor(11.)
     """
     x, _ = _of_dims("vdot", input, other, (1, 1), ("input", "other"))
-    return dot_product(wrap(x.conj()) if x.dtype.kind == "c" else input, other)
+    return dot_product(_graph.conj(input) if x.dtype.kind == "c" else input, other)
 
 
 @published

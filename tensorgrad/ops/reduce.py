@@ -21,7 +21,7 @@ from .._inplace import write_out
 from .._registry import SYNONYMS, op, publish
 from ..kernels.sums import total
 from .comparison import maximum, minimum
-from .elementwise import abs, cast, exp, keep, log, sign, sqrt, where
+from .elementwise import abs, cast, exp, keep, log, sgn, sqrt, where
 from .shape import broadcast_to, flip, reshape, strided, unsqueeze, wrap_dim, wrap_dims
 
 # --- arguments --------------------------------------------------------------------------
@@ -1242,11 +1242,11 @@ def _norm_vjp(g, x, out, *, p, dim, keepdim):
     if p == 0:
         return (g * np.zeros_like(array),)
     if p == 1:
-        return (g * sign(x),)
+        return (g * sgn(x),)
     if p in (math.inf, -math.inf):
-        return (g * (sign(x) * _ties(np.abs(array), raw(kept), dim, True)),)
+        return (g * (sgn(x) * _ties(np.abs(array), raw(kept), dim, True)),)
     # |x|**(p-1) is taken of 1 where x is 0: the sign makes it 0 there, with all its derivatives.
-    return (g * inverse(kept) ** (p - 1.0) * (sign(x) * (abs(x) + (array == 0)) ** (p - 1.0)),)
+    return (g * inverse(kept) ** (p - 1.0) * (sgn(x) * (abs(x) + (array == 0)) ** (p - 1.0)),)
 
 
 @published
@@ -1255,12 +1255,12 @@ def norm(input, p="fro", dim=None, keepdim=False, *, dtype=None):
 
     ``p`` may be any number; ``"fro"`` and None are 2, inf and -inf the largest and the smallest
     magnitude, 0 the number of elements that are not 0. Matrices are taken as vectors: p other
-    than 2 is not the operator norm. The gradient at 0 is 0, and so are its derivatives.
+    than 2 is not the operator norm; "nuc" alone is the nuclear norm of matrices, over two
+    dimensions. The gradient at 0 is 0, and so are its derivatives.
 
     Raises:
         RuntimeError: the input holds integers or bools; ``p`` is another string; the norm over
             nothing with p inf or negative.
-        NotImplementedError: ``p`` is "nuc".
 
     >>> import tensorgrad
     >>> tensorgrad.tensor([3.0, -4.0]).norm(), tensorgrad.tensor([3.0, -4.0]).norm(1)
@@ -1275,7 +1275,9 @@ def norm(input, p="fro", dim=None, keepdim=False, *, dtype=None):
             f"{dtypes.of(x.dtype)}; convert with .float() or pass dtype="
         )
     if p == "nuc":
-        raise NotImplementedError("norm(): the nuclear norm is not available; p may be any number")
+        from ..linalg import matrix_norm
+
+        return matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim)
     if isinstance(p, str) and p != "fro":
         raise errors.ShapeError(f"norm(): Order {p} not supported; use 'fro' or a number")
     p = 2.0 if p is None or p == "fro" else float(p)

@@ -486,49 +486,6 @@ def _bitcast(input, dtype):
     return wrap(array.view(dtype))
 
 
-@function
-def view_as_real(input):
-    """The real and imaginary parts of a complex tensor as a last dimension of two; a view.
-
-    Raises:
-        RuntimeError: the tensor is not complex.
-
-    >>> import tensorgrad
-    >>> tensorgrad.view_as_real(tensorgrad.tensor([1 + 2j]))
-    tensor([[1., 2.]])
-    """
-    array = array_of("view_as_real", input)
-    if array.dtype.kind != "c":
-        raise DtypeError(f"view_as_real is only supported for complex tensors, got {array.dtype}")
-    parts = array[..., None].view(array.real.dtype)
-    return wrap(parts)
-
-
-@function
-def view_as_complex(input):
-    """The complex tensor whose parts are the last dimension, of two; a view, not recorded.
-
-    Raises:
-        RuntimeError: the last dimension is not two adjacent floating-point numbers.
-
-    >>> import tensorgrad
-    >>> tensorgrad.view_as_complex(tensorgrad.tensor([[1.0, 2.0]]))
-    tensor([1.+2.j])
-    """
-    array = array_of("view_as_complex", input)
-    whole = {"f": "F", "d": "D"}.get(array.dtype.char)
-    if whole is None or input._edge is not None:
-        raise DtypeError(
-            f"view_as_complex is only supported for float32 and float64 tensors that do not "
-            f"require grad, got {array.dtype}"
-        )
-    if not array.ndim or array.shape[-1] != 2 or array.strides[-1] != array.itemsize:
-        raise ShapeError(
-            f"Tensor must have a last dimension of size 2 and stride 1, got {list(array.shape)}"
-        )
-    return wrap(array.view(whole)[..., 0])
-
-
 @method
 def view_as(input, other):
     """A view in the shape of ``other``; see :func:`view`.
@@ -875,7 +832,7 @@ def adjoint(input):
     torch.Size([2, 4, 3])
     """
     out = _matrix_transpose(input, "adjoint()")
-    return wrap(np.conjugate(out._array)) if out._array.dtype.kind == "c" else out
+    return _graph.conj(out) if out._array.dtype.kind == "c" else out
 
 
 def _matrix_transpose(input, name="tensor.mT"):

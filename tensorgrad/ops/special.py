@@ -10,12 +10,28 @@ import math
 
 import numpy as np
 
-from .. import errors
-from .._graph import ndarray
+from .. import _graph, errors
+from .._graph import Tensor, ndarray
+from .._inplace import write_out
 from .._registry import METHODS, alias, coerce, function, op
 from .comparison import clamp
-from .elementwise import div, exp, keep, log, mul, pow, sigmoid, sign, sqrt, zeros_of
+from .elementwise import (
+    cast,
+    clone,
+    div,
+    exp,
+    keep,
+    log,
+    mul,
+    pow,
+    sigmoid,
+    sign,
+    sqrt,
+    square,
+    zeros_of,
+)
 from .elementwise import where_ as choose
+from .shape import contiguous
 
 # --- trigonometric and hyperbolic functions ---------------------------------------------
 
@@ -141,6 +157,10 @@ def atanh(x):
     return np.arctanh(x)
 
 
+def _is_complex(x):
+    return (x._array if isinstance(x, Tensor) else x).dtype.kind == "c"
+
+
 sin.vjp(x=lambda g, x: g * cos(x))
 cos.vjp(x=lambda g, x: g * -sin(x))
 tan.vjp(x=lambda g, out: g * (out * out + 1.0))
@@ -150,7 +170,12 @@ atan.vjp(x=lambda g, x: g / (x * x + 1.0))
 sinh.vjp(x=lambda g, x: g * cosh(x))
 cosh.vjp(x=lambda g, x: g * sinh(x))
 asinh.vjp(x=lambda g, x: g / sqrt(x * x + 1.0))
-acosh.vjp(x=lambda g, x: g / sqrt(x * x - 1.0))
+# Of complex numbers, the product of the roots is not the root of the product.
+acosh.vjp(
+    x=lambda g, x: (
+        g / (sqrt(x - 1.0) * sqrt(x + 1.0)) if _is_complex(x) else g / sqrt(x * x - 1.0)
+    )
+)
 atanh.vjp(x=lambda g, x: g / (1.0 - x * x))
 
 
@@ -563,20 +588,6 @@ nan_to_num.vjp(x=lambda g, x: keep(g, (x - x) == 0))  # false for inf and nan
 # --- signs and steps --------------------------------------------------------------------
 
 
-@op(inplace=True)
-def sgn(x):
-    """As :func:`sign`; of a complex number, the one of magnitude 1 in its direction.
-
-    >>> import tensorgrad
-    >>> tensorgrad.sgn(tensorgrad.tensor([3 + 4j, 0j]))
-    tensor([0.6000+0.8000j, 0.0000+0.0000j])
-    """
-    return np.sign(x) if x.dtype.kind == "c" else sign(x)
-
-
-sgn.vjp(x=lambda g: zeros_of(g))
-
-
 @op(differentiable=False, ufunc=np.signbit)
 def signbit(x):
     """Whether each element is negative; true of -0.0.
@@ -632,12 +643,18 @@ def ldexp(input, other):
     return mul(x, pow(2.0, y))
 
 
-# --- complex numbers: storage and arithmetic, no gradient -------------------------------
+# --- complex numbers --------------------------------------------------------------------
 
 
-@op(view=True, method=False)
+def _as_complex(g):
+    """The real ``g`` in the complex dtype of its precision."""
+    kind = (g._array if isinstance(g, Tensor) else g).dtype
+    return cast(g, dtype=np.result_type(kind, np.complex64))
+
+
+@op(view=True, method=False, complex="as is")
 def real(x):
-    """The real part, a view of ``x``; also the attribute ``x.real``.
+    """The real part, a view of ``x``; also the attribute ``x.real``. A real ``x`` is returned.
 
     >>> import tensorgrad
     >>> tensorgrad.real(tensorgrad.tensor([1 + 2j]))
@@ -646,10 +663,10 @@ def real(x):
     return x.real
 
 
-real.vjp(x=lambda g: g)
+real.vjp(x=lambda g, x_dtype: _as_complex(g) if x_dtype.kind == "c" else g)
 
 
-@op(view=True, method=False)
+@op(view=True, method=False, complex="as is")
 def imag(x):
     """The imaginary part, a view of ``x``; also the attribute ``x.imag``.
 
@@ -667,9 +684,12 @@ def imag(x):
     return x.imag
 
 
-@op(ufunc=np.conjugate)
+imag.vjp(x=lambda g: _as_complex(g) * 1j)
+
+
+@op(ufunc=np.conjugate, complex="as is")
 def conj(x):
-    """The complex conjugate; a copy of a real tensor. Also ``conj_physical``.
+    """The complex conjugate, in memory of its own; a copy of a real tensor. Also ``conj_physical``.
 
     >>> import tensorgrad
     >>> tensorgrad.conj(tensorgrad.tensor([1 + 2j]))
@@ -678,14 +698,39 @@ def conj(x):
     return np.conjugate(x) if x.dtype.kind == "c" else np.array(x)
 
 
-conj.vjp(x=lambda g: g)
+conj.vjp(x=lambda g: conj(g))
+_graph.conj = conj
 
 
-@op(types="float")
+@function(method=True)
+def is_conj(input):
+    """False: :func:`conj` computes its result, where PyTorch may only mark the tensor."""
+    return False
+
+
+@function(method=True)
+def is_neg(input):
+    """False: no tensor is only marked to be negated."""
+    return False
+
+
+@function(method=True)
+def resolve_conj(input):
+    """``input`` itself: no tensor is only marked to be conjugated."""
+    return input
+
+
+@function(method=True)
+def resolve_neg(input):
+    """``input`` itself: no tensor is only marked to be negated."""
+    return input
+
+
+@op(types="float", complex="as is")
 def angle(x):
     """The argument of a complex number; of a real one 0, or pi if it is negative.
 
-    Its gradient is zero.
+    The gradient of a real number's is 0, and so is that at 0.
 
     >>> import tensorgrad
     >>> tensorgrad.angle(tensorgrad.tensor([1j, -1 + 0j]))
@@ -696,25 +741,37 @@ def angle(x):
     return np.where(np.isnan(x), x, np.multiply(x < 0, math.pi, dtype=x.dtype))
 
 
-angle.vjp(x=lambda g: zeros_of(g))
+def _angle_x(g, x):
+    """A turn by ``d`` moves ``x`` by ``i x d``."""
+    if not _is_complex(x):
+        return zeros_of(g)
+    return g * (x * 1j / _no_zero(square(x.real) + square(x.imag)))
 
 
-@op(types="same", method=False)
+angle.vjp(x=_angle_x)
+
+
+def _check_parts(name, *parts):
+    for x in parts:
+        if x.dtype.char not in "fd" or x.dtype != parts[0].dtype:
+            raise errors.DtypeError(
+                f"{name}: expected both inputs to be float32 or float64 tensors of one dtype, got "
+                f"{' and '.join(map(errors.describe, parts))}; convert with .to(dtype)"
+            )
+
+
+@op(method=False, complex="as is")
 def complex_(real, imag):
     """The complex tensor with the given parts, of float32 or float64 each; they broadcast.
 
     Raises:
-        RuntimeError: the dtypes differ or are not float32 or float64, or a part requires grad.
+        RuntimeError: the dtypes differ or are not float32 or float64.
 
     >>> import tensorgrad
     >>> tensorgrad.complex(tensorgrad.tensor([1.0]), tensorgrad.tensor([2.0]))
     tensor([1.+2.j])
     """
-    if real.dtype.kind != "f" or real.dtype.itemsize < 4:
-        raise errors.DtypeError(
-            "complex: expected both inputs to be float32 or float64 tensors, got "
-            f"{errors.describe(real)}"
-        )
+    _check_parts("complex", real, imag)
     out = np.empty(
         np.broadcast_shapes(real.shape, imag.shape), np.result_type(real.dtype, np.complex64)
     )
@@ -722,15 +779,90 @@ def complex_(real, imag):
     return out
 
 
-@op(types="same", method=False)
-def polar(abs, angle):
+def _real_part(g):
+    """The real part of a gradient as an array of its own: the walk may hand it to a leaf."""
+    return clone(real(g))
+
+
+complex_.vjp(real=lambda g: _real_part(g), imag=lambda g: clone(imag(g)))
+
+
+@function
+def polar(abs, angle, *, out=None):
     """The complex tensor with the given magnitudes and angles; see :func:`complex`.
+
+    Raises:
+        RuntimeError: the dtypes differ or are not float32 or float64.
 
     >>> import tensorgrad
     >>> tensorgrad.polar(tensorgrad.tensor([2.0]), tensorgrad.tensor([0.0]))
     tensor([2.+0.j])
     """
-    return complex_(abs * np.cos(angle), abs * np.sin(angle))
+    _check_parts("polar", *[x._array if isinstance(x, Tensor) else x for x in (abs, angle)])
+    result = complex_(abs * cos(angle), abs * sin(angle))
+    return result if out is None else write_out(out, result)
+
+
+@function
+def view_as_real(input):
+    """The real and imaginary parts of a complex tensor as a last dimension of two; a view.
+
+    Raises:
+        RuntimeError: the tensor is not complex.
+
+    >>> import tensorgrad
+    >>> tensorgrad.view_as_real(tensorgrad.tensor([1 + 2j]))
+    tensor([[1., 2.]])
+    """
+    return _as_pairs(input)
+
+
+@op(name="view_as_real", view=True, public=False, method=False, complex="as is")
+def _as_pairs(x):
+    """The two parts of each number as a last dimension."""
+    if x.dtype.kind != "c":
+        raise errors.DtypeError(
+            f"view_as_real is only supported for complex tensors, got {x.dtype}"
+        )
+    return x[..., None].view(x.real.dtype)
+
+
+@function
+def view_as_complex(input):
+    """The complex tensor whose parts are the last dimension, of two; a view.
+
+    Raises:
+        RuntimeError: the last dimension is not two adjacent floating-point numbers.
+
+    >>> import tensorgrad
+    >>> tensorgrad.view_as_complex(tensorgrad.tensor([[1.0, 2.0]]))
+    tensor([1.+2.j])
+    """
+    return _as_numbers(input)
+
+
+@op(name="view_as_complex", view=True, public=False, method=False, complex="as is")
+def _as_numbers(x):
+    """The pairs in the last dimension as numbers."""
+    whole = {"f": "F", "d": "D"}.get(x.dtype.char)
+    if whole is None:
+        raise errors.DtypeError(
+            f"view_as_complex is only supported for float32 and float64 tensors, got {x.dtype}"
+        )
+    if not x.ndim or x.shape[-1] != 2 or x.strides[-1] != x.itemsize:
+        raise errors.ShapeError(
+            f"Tensor must have a last dimension of size 2 and stride 1, got {list(x.shape)}"
+        )
+    if any(stride % (2 * x.itemsize) for stride in x.strides[:-1]):
+        raise errors.ShapeError(
+            "Tensor must have a stride divisible by 2 for all but the last dimension"
+        )
+    return x.view(whole)[..., 0]
+
+
+# A gradient may lie in memory in any way: its pairs are made adjacent first.
+_as_pairs.vjp(x=lambda g: _as_numbers(contiguous(g)))
+_as_numbers.vjp(x=lambda g: _as_pairs(g))
 
 
 # --- PyTorch's other names --------------------------------------------------------------
