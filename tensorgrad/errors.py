@@ -36,6 +36,10 @@ class NoDeviceError(AssertionError, RuntimeError):
     """A device that is not there: PyTorch without CUDA raises AssertionError, with it the other."""
 
 
+class LinAlgError(RuntimeError):
+    """A matrix that the computation has no answer for: singular, or not positive-definite."""
+
+
 class MissingDependencyError(ImportError):
     """An optional package is needed and not installed."""
 

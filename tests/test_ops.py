@@ -22,10 +22,13 @@ from tensorgrad._registry import OPS, REQUIRED
 
 # What takes or makes complex numbers only is tested in tests/test_complex.py.
 COMPLEX_ONLY = {"imag", "complex", "view_as_real", "view_as_complex", "linalg_eig"}
+# These read one triangle, and their gradient is that of the Hermitian matrix, not of its
+# elements; and what stands for no derivative at all. tests/test_linalg.py has them.
+HERMITIAN = {"cholesky", "eigh_values", "eigh_vectors", "undifferentiable_qr"}
 DIFFERENTIABLE = sorted(
     n
     for n, op in OPS.items()
-    if (op.vjps or op.joint) and n not in COMPLEX_ONLY and not n.startswith("fft_")
+    if (op.vjps or op.joint) and n not in COMPLEX_ONLY | HERMITIAN and not n.startswith("fft_")
 )
 ops = pytest.mark.parametrize("name", DIFFERENTIABLE)
 examples = settings(max_examples=12, deadline=None)
@@ -519,6 +522,33 @@ def elman(d):
     return inputs, {**attrs, "relu": d.choice(False, True)}
 
 
+def square(d):
+    """Batches of well-conditioned square matrices."""
+    n = d.integer(0, 3)
+    return [d.floats((*d.shape(max_dims=1), n, n)) + 8 * np.eye(n)], {}
+
+
+def system(d):
+    (a,), _ = square(d)
+    return [a, d.floats((*a.shape[:-1], d.integer(0, 2)))], {}
+
+
+def triangular_system(d):
+    inputs, _ = system(d)
+    return inputs, {"upper": d.choice(False, True), "unit": d.choice(False, True)}
+
+
+def with_rank(d):
+    """A matrix of full rank with distinct singular values."""
+    m, n = d.integer(1, 4), d.integer(1, 4)
+    return [d.floats((m, n)) + 4 * np.eye(m, n) * np.arange(1, n + 1)], {}
+
+
+def high(d):
+    (x,), _ = with_rank(d)
+    return [x if x.shape[0] >= x.shape[1] else x.T.copy()], {}
+
+
 # Ops whose arguments cannot be guessed: a function from Draw to (inputs, attributes).
 CASES = {
     "amax": reduction, "amin": reduction, "prod": product, "sum": reduction, "mean": reduction,
@@ -556,7 +586,11 @@ CASES = {
     "index_select": index_select, "select_add": select_add, "index_copy": index_copy,
     "rnn_layer": elman, "gru_layer": lambda d: sequences(d, 3),
     "lstm_layer": lambda d: sequences(d, 4, cell=True),
-    "index_fill": index_fill, "rows_norm": rows, "embedding": lookup,
+    "index_fill": index_fill,
+    "solve": system, "inv": square, "det": square, "cofactors": square,
+    "log_determinant": square, "solve_triangular": triangular_system, "matrix_exp": square,
+    "qr_q": high, "qr_r": high, "svd_u": with_rank, "svd_s": with_rank, "svd_vh": with_rank,
+    "eliminated": with_rank, "pinv": with_rank, "rows_norm": rows, "embedding": lookup,
     "embedding_take": shared_lookup, "embedding_add": lookup_add,
 }  # fmt: skip
 
