@@ -297,11 +297,9 @@ def pad_sequence(sequences, batch_first=False, padding_value=0.0, padding_side="
 
 
 def _padded(sequence, time, value, side):
-    missing = (time - sequence.shape[0], *sequence.shape[1:])
-    if not missing[0]:
-        return sequence
-    padding = tg.full(missing, value).to(sequence.dtype)
-    return tg.cat([sequence, padding] if side == "right" else [padding, sequence])
+    missing = time - sequence.shape[0]
+    ends = (0, missing) if side == "right" else (missing, 0)
+    return tg.pad(sequence, (0, 0) * (sequence.ndim - 1) + ends, value=value)
 
 
 def unpad_sequence(padded_sequences, lengths, batch_first=False):

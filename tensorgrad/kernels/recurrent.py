@@ -82,20 +82,19 @@ def rnn_forward(x, h0, w_ih, w_hh, b_ih, b_hh, *, sizes, reverse, relu):
         z += b_ih + b_hh
     out, rows, (h,) = _outputs(x, h0)
     recurrent = np.ascontiguousarray(w_hh.T)  # 35 us for (32, 128) @ (128, 512), 45 transposed
-    before = np.empty_like(rows)
+    before, product = np.empty_like(rows), np.empty_like(h)
     for at, n in steps(sizes, reverse):
-        state, row = h[:n], rows[at]
+        state, row = h[:n], z[at]
         before[at] = state
-        dot(state, recurrent, row)
-        row += z[at]
+        row += dot(state, recurrent, product[:n])
         np.maximum(row, 0, out=row) if relu else tanh(row, row)
-        state[...] = row
-    return out, (rows, before)
+        rows[at] = state[...] = row
+    return out, (z, before)
 
 
 def rnn_backward(g, kept, x, w_ih, w_hh, has_bias, *, sizes, reverse, relu, needs):
     """The gradients of all six inputs; of x only if 0 is in ``needs``."""
-    rows, before = kept
+    rows, before = kept  # not the memory of the output, which may be written in place
     dz = (rows > 0).astype(rows.dtype) if relu else subtract(1, rows * rows)
     outer, (dh,) = _incoming(g, sizes, rows.shape[1])
     for at, n in reversed(steps(sizes, reverse)):
@@ -136,7 +135,7 @@ def lstm_forward(x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, *, sizes, reverse):
         cell += multiply(gate[:, :width], gate[:, 2 * width : 3 * width], scratch[:n])
         row = multiply(gate[:, 3 * width :], tanh(cell, bounded[at]), inner[at])
         state[...] = row if w_hr is None else dot(row, projection, rows[at])
-    return out, (gates, bounded, before, cells, inner)
+    return out, (gates, bounded, before, cells, None if w_hr is None else inner)
 
 
 def lstm_backward(g, kept, x, w_ih, w_hh, w_hr, has_bias, *, sizes, reverse, needs):

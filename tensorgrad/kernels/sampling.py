@@ -89,7 +89,8 @@ def _affine(x, scale, shift):
         return x
     if shift == 0:
         return x * scale
-    if not math.isfinite(shift) or abs(scale) > 1e290:  # beyond what the splitting below bears
+    # Beyond what the splitting below bears; float() as NumPy warns that 1e290 is no float32.
+    if not math.isfinite(shift) or abs(float(scale)) > 1e290:
         return x * scale + shift
     if kind is np.float32:  # products of 24-bit numbers are exact in float64
         return _odd_sum(x * np.float64(scale), np.float64(shift)).astype(np.float32)
