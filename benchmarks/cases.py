@@ -98,6 +98,37 @@ class Chain:
         return x, w
 
 
+@dataclass(frozen=True)
+class Text:
+    """One training step with Adam of a model that predicts each character from those before it.
+
+    The layers are those of a deep learning library, so only two contenders take part: PyTorch and
+    tensorgrad, which draw the same initial weights from the same seed.
+
+    Attributes:
+        model: the name of the function in with_torch that makes the model of ``lib.nn``.
+    """
+
+    name: str
+    title: str
+    model: str
+    characters: int = 64
+    batch: int = 32
+    length: int = 32
+    width: int = 128
+
+    contenders = ("tensorgrad", "torch")
+
+    def without_noise(self) -> Text:
+        return self
+
+    def data(self) -> tuple[np.ndarray, np.ndarray]:
+        """Characters (batch, length), and the character that follows each, int64."""
+        rng = np.random.default_rng(3)
+        text = rng.integers(0, self.characters, (self.batch, self.length + 1))
+        return text[:, :-1].copy(), text[:, 1:].copy()
+
+
 def twenty_ops(lib, x, w):
     y = x
     for _ in range(4):
@@ -156,12 +187,16 @@ _CHAINS = [
     Chain("elementwise-arithmetic", "6 ops on 1e6 floats, forward and backward", 10**6, arithmetic),
     Chain("elementwise-functions", "6 ops on 1e6 floats, forward and backward", 10**6, functions),
 ]
+_TEXTS = [
+    Text("lstm-char", "training step, LSTM of 128, 32 sequences of 32 characters", "lstm"),
+]
 
-TIMED: dict[str, Net | Chain] = {
+TIMED: dict[str, Net | Chain | Text] = {
     case.name: case
     for case in [
         *(replace(net, optimizer=name) for net in _NETS for name in ("sgd", "adam")),
         *_CHAINS,
+        *_TEXTS,
     ]
 }
 MEMORY_NET = _NETS[3]

@@ -12,7 +12,7 @@ from importlib import metadata
 
 from . import footprint
 from .cases import MEMORY_NET, MEMORY_STEPS, TIMED
-from .contenders import environment
+from .contenders import environment, takes_part
 from .report import Series
 
 FOOTPRINTS = ("import", "memory", "size")
@@ -92,6 +92,7 @@ def impossible(case: str) -> str | None:
 def timed(case: str, workers: dict[str, Process], rounds: int) -> Series:
     """Build the case in every worker, then let them take turns."""
     series = Series(case, TIMED[case].title, "us")
+    workers = {name: worker for name, worker in workers.items() if takes_part(name, TIMED[case])}
     for name, worker in workers.items():
         answer = worker.ask("build", case)
         if "error" in answer:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from .cases import Chain, Net
+from .cases import LEARNING_RATE, Chain, Net, Text
 
 
-def build(torch, case: Net | Chain):
+def build(torch, case: Net | Chain | Text):
     """Return the step of ``case``, written for the module ``torch``."""
+    if isinstance(case, Text):
+        return prediction(torch, case)
     return training(torch, case) if isinstance(case, Net) else chain(torch, case)
 
 
@@ -60,3 +62,34 @@ def chain(torch, case: Chain):
         return x.grad, w.grad
 
     return step
+
+
+def prediction(torch, case: Text):
+    torch.manual_seed(1)
+    model = {"lstm": lstm}[case.model](torch.nn, case)
+    x, y = (torch.tensor(array) for array in case.data())
+    criterion = torch.nn.CrossEntropyLoss()
+    optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE["adam"])
+
+    def step():
+        optimizer.zero_grad()
+        loss = criterion(model(x).reshape(-1, case.characters), y.reshape(-1))
+        loss.backward()
+        optimizer.step()
+        return (loss,)
+
+    return step
+
+
+def lstm(nn, case: Text):
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embedding = nn.Embedding(case.characters, case.width)
+            self.lstm = nn.LSTM(case.width, case.width, batch_first=True)
+            self.head = nn.Linear(case.width, case.characters)
+
+        def forward(self, x):
+            return self.head(self.lstm(self.embedding(x))[0])
+
+    return Model()
