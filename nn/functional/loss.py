@@ -14,11 +14,14 @@ __all__ = [
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "cross_entropy",
+    "gaussian_nll_loss",
     "huber_loss",
+    "kl_div",
     "l1_loss",
     "legacy_reduction",
     "mse_loss",
     "nll_loss",
+    "poisson_nll_loss",
     "smooth_l1_loss",
 ]
 
@@ -46,7 +49,8 @@ def legacy_reduction(size_average, reduce, reduction):
     return reduction
 
 
-def _reduce(loss, reduction):
+def reduced(loss, reduction):
+    """``loss`` averaged, summed or as it is."""
     if reduction == "mean":
         return loss.mean()
     return loss.sum() if reduction == "sum" else loss
@@ -82,7 +86,7 @@ def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", we
         if weight is None:
             return loss
         loss = loss * weight
-        return loss.sum() / weight.sum() if reduction == "mean" else _reduce(loss, reduction)
+        return loss.sum() / weight.sum() if reduction == "mean" else reduced(loss, reduction)
     size = x.size if x.shape == y.shape else np.broadcast(x, y).size
     scale = 1.0 if reduction == "sum" else 1.0 / size if size else float("nan")
     return fused.squared_error.op.apply((input, target), {"scale": scale})
@@ -92,7 +96,7 @@ def l1_loss(input, target, size_average=None, reduce=None, reduction="mean"):
     """Absolute error ``|x - y|``, averaged (default), summed or as it is."""
     _check_sizes(input, target)
     reduction = legacy_reduction(size_average, reduce, reduction)
-    return _reduce((input - target).abs(), reduction)
+    return reduced((input - target).abs(), reduction)
 
 
 def smooth_l1_loss(
@@ -106,7 +110,7 @@ def smooth_l1_loss(
     _check_sizes(input, target)
     reduction = legacy_reduction(size_average, reduce, reduction)
     size = (input - target).abs()
-    return _reduce(tg.where(size < beta, size * size * (0.5 / beta), size - 0.5 * beta), reduction)
+    return reduced(tg.where(size < beta, size * size * (0.5 / beta), size - 0.5 * beta), reduction)
 
 
 def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
@@ -117,7 +121,7 @@ def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
     reduction = legacy_reduction(None, None, reduction)
     size = (input - target).abs()
     loss = tg.where(size <= delta, size * size * 0.5, (size - 0.5 * delta) * delta)
-    return _reduce(loss if weight is None else loss * weight, reduction)
+    return reduced(loss if weight is None else loss * weight, reduction)
 
 
 def _same_shape(name, input, target):
@@ -146,7 +150,7 @@ def binary_cross_entropy(
             "for logits use binary_cross_entropy_with_logits"
         )
     loss = fused.binary_cross_entropy(input, target)
-    return _reduce(loss if weight is None else loss * weight, reduction)
+    return reduced(loss if weight is None else loss * weight, reduction)
 
 
 def binary_cross_entropy_with_logits(
@@ -173,7 +177,7 @@ def binary_cross_entropy_with_logits(
     else:
         scale = 1 + (pos_weight - 1) * target
         loss = (1 - target) * input + scale * tg.softplus(-input, threshold=float("inf"))
-    return _reduce(loss if weight is None else loss * weight, reduction)
+    return reduced(loss if weight is None else loss * weight, reduction)
 
 
 def nll_loss(
@@ -223,7 +227,7 @@ def nll_loss(
     loss = tg.where(wrap(counts), picked * w, 0.0)
     if reduction == "mean":
         return loss.sum() / w.sum()
-    return _reduce(loss, reduction)
+    return reduced(loss, reduction)
 
 
 def cross_entropy(
@@ -298,7 +302,7 @@ def _soft_cross_entropy(log_probabilities, target, weight, reduction, label_smoo
     loss = -terms.sum(dim)
     if reduction == "mean":
         return loss.sum() / max(loss.numel(), 1)
-    return _reduce(loss, reduction)
+    return reduced(loss, reduction)
 
 
 def _smoothing_term(log_probabilities, t, weight, ignore_index, reduction):
@@ -311,8 +315,102 @@ def _smoothing_term(log_probabilities, t, weight, ignore_index, reduction):
     counts = t != ignore_index
     loss = tg.where(wrap(np.asarray(counts)), -weighted.sum(dim), 0.0)
     if reduction != "mean":
-        return _reduce(loss, reduction)
+        return reduced(loss, reduction)
     if weight is None:
         return loss.sum() / float(counts.sum())
     total = float(weight._array[np.where(counts, t, 0)][counts].sum())
     return loss.sum() / total
+
+
+# --- between distributions --------------------------------------------------------------
+
+
+def kl_div(
+    input, target, size_average=None, reduce=None, reduction="mean", log_target=False
+):
+    """The Kullback-Leibler divergence ``y (log y - x)`` of log-probabilities x from y.
+
+    Args:
+        input: log-probabilities x.
+        target: probabilities y, or their logarithms with ``log_target``.
+        size_average: deprecated, as in PyTorch.
+        reduce: deprecated, as in PyTorch.
+        reduction: "batchmean" divides the sum by the first size, which is the definition; "mean"
+            (default, with PyTorch's warning) by the number of elements; "sum"; "none".
+        log_target: whether ``target`` holds logarithms.
+    """
+    if size_average is not None or reduce is not None:
+        reduction = legacy_reduction(size_average, reduce, reduction)
+    elif reduction == "mean":
+        warnings.warn(
+            "reduction: 'mean' divides the total loss by both the batch size and the support "
+            "size; 'batchmean' divides only by the batch size, which is the definition of KL div",
+            stacklevel=2,
+        )
+    if reduction != "batchmean":
+        legacy_reduction(None, None, reduction)
+    if log_target:
+        loss = tg.exp(target) * (target - input)
+    else:
+        loss = tg.xlogy(target, target) - target * input
+    if reduction != "batchmean":
+        return reduced(loss, reduction)
+    return loss.sum() / input.shape[0] if input.ndim else loss.sum()
+
+
+def poisson_nll_loss(
+    input, target, log_input=True, full=False, size_average=None, eps=1e-8, reduce=None,
+    reduction="mean",
+):  # fmt: skip
+    """``exp(x) - y x``, the Poisson likelihood of counts y under log-rates x.
+
+    Args:
+        input: log-rates, or rates with ``log_input=False``: then ``x - y log(x + eps)``.
+        target: counts.
+        log_input: whether ``input`` holds logarithms.
+        full: add Stirling's approximation of ``log y!`` for counts above 1.
+        size_average: deprecated, as in PyTorch.
+        eps: against the logarithm of zero.
+        reduce: deprecated, as in PyTorch.
+        reduction: "mean", "sum" or "none".
+    """
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    if log_input:
+        loss = tg.exp(input) - target * input
+    else:
+        loss = input - target * tg.log(input + eps)
+    if full:
+        stirling = target * tg.log(target) - target + 0.5 * tg.log(2 * np.pi * target)
+        loss = loss + tg.where(target > 1, stirling, 0.0)
+    return reduced(loss, reduction)
+
+
+def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"):
+    """``(log v + (x - y)² / v) / 2``, the Gaussian likelihood (Nix & Weigend 1994).
+
+    Args:
+        input: means x.
+        target: values y.
+        var: variances v of the same shape, or one for each sample, or one number; those below
+            ``eps`` count as ``eps``, with the gradient passed on.
+        full: add ``log(2π) / 2``.
+        eps: the least variance.
+        reduction: "mean", "sum" or "none".
+
+    Raises:
+        ValueError: a negative variance, variances of another shape, or an unknown reduction.
+    """
+    if not isinstance(var, tg.Tensor):
+        var = var * tg.ones_like(input)
+    shape = input.shape
+    if var.shape != shape:
+        if shape[:-1] == var.shape:
+            var = var.unsqueeze(-1)
+        elif shape[:-1] != var.shape[:-1] or var.shape[-1] != 1:
+            raise ValueError(f"var is of incorrect size: {var.shape} for an input of size {shape}")
+    legacy_reduction(None, None, reduction)
+    if (var._array < 0).any():
+        raise ValueError("var has negative entry/entries")
+    var = var + (var.clamp_min(eps) - var).detach()
+    loss = 0.5 * (tg.log(var) + (input - target) ** 2 / var)
+    return reduced(loss + 0.5 * float(np.log(2 * np.pi)) if full else loss, reduction)

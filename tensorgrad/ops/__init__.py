@@ -10,6 +10,7 @@ from . import reduce
 from . import index
 from . import linalg
 from . import decomposition
+from . import measure
 from . import conv
 from . import pool
 from . import fused
@@ -17,5 +18,6 @@ from . import attention
 from . import normalization
 from . import embedding
 from . import recurrent
+from . import distance
 from . import random
 from . import wirtinger
