@@ -239,13 +239,13 @@ class Hardtanh(_InPlace):
         inplace: overwrite the input.
 
     Raises:
-        ValueError: ``max_val`` is not above ``min_val``.
+        AssertionError: ``max_val`` is not above ``min_val``.
     """
 
     def __init__(self, min_val=-1.0, max_val=1.0, inplace=False):
         super().__init__(inplace)
         if max_val <= min_val:
-            raise ValueError(f"max_val {max_val} must be larger than min_val {min_val}")
+            raise AssertionError(f"max_val {max_val} must be greater than min_val {min_val}")
         self.min_val, self.max_val = min_val, max_val
 
     def forward(self, input):
