@@ -56,11 +56,21 @@ strided = "torch.strided"
 # Imported when first used, so that a script pays for what it touches.
 _SUBMODULES = (
     "accelerator", "amp", "augment", "backends", "compiler", "cuda", "datasets", "distributed",
-    "hub", "jit", "legacy", "linalg", "mps", "nn", "onnx", "optim", "profiler", "serialization",
-    "settings", "special", "storage", "testing",
+    "fft", "hub", "jit", "legacy", "linalg", "mps", "nn", "onnx", "optim", "profiler",
+    "serialization", "settings", "sparse", "special", "storage", "testing",
     "utils",
 )  # fmt: skip
-_NAMES = {
+_LEGACY = (
+    "HalfTensor", "FloatTensor", "DoubleTensor", "CharTensor", "ShortTensor", "IntTensor",
+    "LongTensor", "ByteTensor", "BoolTensor", "set_default_tensor_type", "range", "typename",
+    "_assert", "set_default_device", "get_default_device", "is_nonzero",
+)  # fmt: skip
+_STORAGE = (
+    "UntypedStorage", "TypedStorage", "HalfStorage", "FloatStorage", "DoubleStorage",
+    "CharStorage", "ShortStorage", "IntStorage", "LongStorage", "ByteStorage", "BoolStorage",
+    "ComplexFloatStorage", "ComplexDoubleStorage", "is_storage", "empty_strided", "frombuffer",
+)  # fmt: skip
+_NAMES = dict.fromkeys(_LEGACY, "legacy") | dict.fromkeys(_STORAGE, "storage") | {
     "autocast": "amp", "compile": "compiler", "load": "serialization", "save": "serialization",
     "are_deterministic_algorithms_enabled": "settings",
     "get_float32_matmul_precision": "settings", "get_num_interop_threads": "settings",

@@ -17,7 +17,7 @@ def outcome(program, lib):
 def plain(value):
     """Tensors as (shape, dtype name, values), in the nesting they came in."""
     if hasattr(value, "requires_grad") and hasattr(value, "detach"):
-        array = value.detach().numpy()
+        array = value.detach().resolve_conj().resolve_neg().numpy()  # PyTorch may only mark it
         return array.shape, array.dtype.name, array
     if isinstance(value, list | tuple):
         return [plain(v) for v in value]
