@@ -14,6 +14,7 @@ import warnings as _warnings
 from . import autograd, creation, dtypes, ops
 from ._device import device
 from ._graph import Tensor
+from ._memory import keep_freed_memory as _keep_freed_memory
 from ._registry import FUNCTIONS as _FUNCTIONS
 from ._tensor import Size
 from ._tensor import bind as _bind
@@ -45,6 +46,7 @@ from .random import (
 _warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"tensorgrad\.")
 
 _bind()
+_keep_freed_memory()
 globals().update(_FUNCTIONS)
 globals().update(dtypes.ALL)
 globals().update(dtypes.ALIASES)
