@@ -549,6 +549,100 @@ def high(d):
     return [x if x.shape[0] >= x.shape[1] else x.T.copy()], {}
 
 
+def scanned(d):
+    """(sizes of an image, attributes of windows over it), of one or two dimensions."""
+    n = d.integer(1, 2)
+    kernel, stride, dilation = (tuple(d.integer(1, 2) for _ in range(n)) for _ in range(3))
+    padding = tuple(d.integer(0, k // 2) for k in kernel)
+    shape = tuple((k - 1) * r + d.integer(1, 3) for k, r in zip(kernel, dilation, strict=True))
+    size = tuple((a + 2 * p - r * (k - 1) - 1) // s + 1 for a, k, s, p, r in
+                 zip(shape, kernel, stride, padding, dilation, strict=True))  # fmt: skip
+    attrs = {"stride": stride, "padding": padding, "dilation": dilation}
+    return shape, kernel, size, attrs
+
+
+def convolution(d):
+    """((x, weight, y), (sizes of each), attributes) that fit each other."""
+    shape, kernel, size, attrs = scanned(d)
+    groups, n = d.integer(1, 2), d.integer(1, 2)
+    inputs, outputs = (groups * d.integer(1, 2) for _ in range(2))
+    arrays = (d.floats((n, inputs, *shape)), d.floats((outputs, inputs // groups, *kernel)),
+              d.floats((n, outputs, *size)))  # fmt: skip
+    return arrays, (shape, kernel, size), {"groups": groups, **attrs}
+
+
+def convolve(d):
+    (x, w, y), (_, _, size), attrs = convolution(d)
+    return [x, w, d.choice(None, d.floats(y.shape[1:2]))], {"size": size, **attrs}
+
+
+def convolve_input(d):
+    (x, w, y), (shape, _, _), attrs = convolution(d)
+    return [y, w, d.choice(None, d.floats(x.shape[1:2]))], {"size": shape, **attrs}
+
+
+def convolve_weight(d):
+    (x, _, y), (_, kernel, _), attrs = convolution(d)
+    return [y, x], {"size": kernel, **attrs}
+
+
+def image_windows(d):
+    shape, kernel, size, attrs = scanned(d)
+    return [d.floats((2, 1, *shape))], {"kernel": kernel, "size": size, **attrs}
+
+
+def image_windows_added(d):
+    shape, kernel, size, attrs = scanned(d)
+    return [d.floats((2, 1, *kernel, *size))], {"shape": shape, "kernel": kernel, **attrs}
+
+
+def coded(d):
+    """(x, codes of the maxima of its windows, attributes)."""
+    (x,), attrs = image_windows(d)
+    return x, OPS["max_windows"].forward(x, **attrs)[1][0], attrs
+
+
+def place_max(d):
+    x, codes, attrs = coded(d)
+    return [d.floats(codes.shape)], {"codes": codes, "shape": x.shape[2:], **attrs}
+
+
+def pick_max(d):
+    x, codes, attrs = coded(d)
+    return [x], {"codes": codes, **attrs}
+
+
+def averaged(d):
+    """(x, y, attributes) of average pooling."""
+    shape, kernel, _, attrs = scanned(d)
+    del attrs["dilation"]
+    size = tuple((a + 2 * p - k) // s + 1 for a, k, s, p in
+                 zip(shape, kernel, attrs["stride"], attrs["padding"], strict=True))  # fmt: skip
+    counts = d.floats(size) ** 2 + 1.0
+    attrs = {"kernel": kernel, "size": size, "divisor": d.choice(3.0, counts), **attrs}
+    return d.floats((2, 1, *shape)), d.floats((2, 1, *size)), attrs
+
+
+def avg_windows(d):
+    x, _, attrs = averaged(d)
+    return [x], attrs
+
+
+def avg_spread(d):
+    x, y, attrs = averaged(d)
+    return [y], {"shape": x.shape[2:], **attrs}
+
+
+def bin_means(d):
+    x = d.x(min_dims=3, max_dims=4, min_side=1)
+    return [x], {"size": tuple(d.integer(1, 4) for _ in x.shape[2:])}
+
+
+def bin_spread(d):
+    y = d.x(min_dims=3, max_dims=4, min_side=1)
+    return [y], {"shape": tuple(d.integer(1, 4) for _ in y.shape[2:])}
+
+
 # Ops whose arguments cannot be guessed: a function from Draw to (inputs, attributes).
 CASES = {
     "amax": reduction, "amin": reduction, "prod": product, "sum": reduction, "mean": reduction,
@@ -586,7 +680,11 @@ CASES = {
     "index_select": index_select, "select_add": select_add, "index_copy": index_copy,
     "rnn_layer": elman, "gru_layer": lambda d: sequences(d, 3),
     "lstm_layer": lambda d: sequences(d, 4, cell=True),
-    "index_fill": index_fill,
+    "index_fill": index_fill, "convolve": convolve, "convolve_input": convolve_input,
+    "convolve_weight": convolve_weight, "windows": image_windows,
+    "add_windows": image_windows_added, "max_windows": image_windows, "place_max": place_max,
+    "pick_max": pick_max, "avg_windows": avg_windows, "avg_spread": avg_spread,
+    "bin_means": bin_means, "bin_spread": bin_spread,
     "solve": system, "inv": square, "det": square, "cofactors": square,
     "log_determinant": square, "solve_triangular": triangular_system, "matrix_exp": square,
     "qr_q": high, "qr_r": high, "svd_u": with_rank, "svd_s": with_rank, "svd_vh": with_rank,
