@@ -148,7 +148,8 @@ def test_functions_of_the_package(name, dtype):
     agree(program, rtol=1e-6 if dtype == "float32" else 2e-3)  # one unit of float16 is 1e-3
 
 
-@pytest.mark.parametrize("name", sorted(PUBLIC.keys() - {"instance_norm"}))  # PyTorch's raises IndexError
+# Without instance_norm, which raises an IndexError in PyTorch.
+@pytest.mark.parametrize("name", sorted(PUBLIC.keys() - {"instance_norm"}))
 def test_nothing_to_normalise(name):
     def program(lib):
         x = lib.zeros(0, 2, 4, requires_grad=True)

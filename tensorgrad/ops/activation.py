@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import errors
 from .._registry import function, op
+from ..kernels.gelu import gelu_and_slope
 from .comparison import clamp_max
 from .elementwise import LARGE, ZERO, abs, exp, floating, keep, sigmoid, tanh, where_, zeros_of
 from .shape import chunk, reshape
@@ -341,9 +342,31 @@ _ROOT_HALF, _PDF_SCALE = math.sqrt(0.5), 1.0 / math.sqrt(2.0 * math.pi)
 _TANH_SCALE, _TANH_CUBIC = math.sqrt(2.0 / math.pi), 0.044715
 
 
-@op(method=False)
+def _gelu_slope(x, *, approximate):
+    """The derivative of :func:`gelu`, in ops."""
+    if approximate == "none":  # erfc is exact far below zero, where 1 + erf cancels
+        return erfc(x * -_ROOT_HALF) * 0.5 + x * (exp(x * x * -0.5) * _PDF_SCALE)
+    t = tanh(_tanh_argument(x))
+    slope = x * x * (3.0 * _TANH_SCALE * _TANH_CUBIC) + _TANH_SCALE
+    return (t + 1.0) * 0.5 + x * (1.0 - t * t) * slope * 0.5
+
+
+def _tanh_argument(x):
+    return x * (x * x * (_TANH_SCALE * _TANH_CUBIC) + _TANH_SCALE)
+
+
+def _gelu_definition(x, *, approximate="none"):
+    if approximate == "none":
+        return x * erfc(x * -_ROOT_HALF) * 0.5
+    return x * (tanh(_tanh_argument(x)) + 1.0) * 0.5
+
+
+@op(method=False, definition=_gelu_definition, residuals={"slope": _gelu_slope})
 def gelu(x, *, approximate="none"):
     """``x * Phi(x)``, with Phi the distribution function of the standard normal.
+
+    In float32 the relative error grows from a few units in the last place at 0 to that of
+    ``exp(-x**2 / 2)`` far below: 1.2e-7 times ``3 + x**2``.
 
     Args:
         x: floating-point tensor.
@@ -360,27 +383,50 @@ def gelu(x, *, approximate="none"):
     tensor([-0.1587,  1.9545])
     """
     floating("gelu", x)
-    if approximate == "none":  # erfc is exact far below zero, where 1 + erf cancels
-        return x * erfc(x * -_ROOT_HALF) * 0.5
-    if approximate == "tanh":
-        return x * (np.tanh(_tanh_argument(x)) + 1.0) * 0.5
-    raise RuntimeError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}")
-
-
-def _tanh_argument(x):
-    return x * (x * x * (_TANH_SCALE * _TANH_CUBIC) + _TANH_SCALE)
-
-
-def _gelu_x(g, x, *, approximate):
     if approximate == "none":
-        density = exp(x * x * -0.5) * _PDF_SCALE
-        return g * (erfc(x * -_ROOT_HALF) * 0.5 + x * density)
-    t = tanh(_tanh_argument(x))
-    slope = x * x * (3.0 * _TANH_SCALE * _TANH_CUBIC) + _TANH_SCALE
-    return g * ((t + 1.0) * 0.5 + x * (1.0 - t * t) * slope * 0.5)
+        if x.dtype == np.float32 and x.size >= LARGE and x.flags.c_contiguous:
+            out, slope = gelu_and_slope(x, _exact_gelu)
+        else:
+            out, slope = _exact_gelu(x)
+    elif approximate == "tanh":
+        out, slope = _tanh_gelu(x)
+    else:
+        raise RuntimeError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}")
+    return out, (slope,)
 
 
-gelu.vjp(x=_gelu_x)
+def _exact_gelu(x):
+    """:func:`gelu` of an array by SciPy, and its slope."""
+    cdf = erfc(x * -_ROOT_HALF) * 0.5
+    return x * cdf, cdf + x * (np.exp(x * x * -0.5) * _PDF_SCALE)
+
+
+def _tanh_gelu(x):
+    """:func:`gelu` with the tanh approximation of an array, and its slope, in blocks."""
+    x = np.asarray(x, order="C")
+    out, slope = np.empty_like(x), np.empty_like(x)
+    flat = [a.reshape(-1) for a in (x, out, slope)]
+    for low in range(0, x.size, 2 * _BLOCK):
+        part, value, derivative = [a[low : low + 2 * _BLOCK] for a in flat]
+        squares = part * part
+        t = np.multiply(squares, _TANH_SCALE * _TANH_CUBIC, out=value)
+        t += _TANH_SCALE
+        t *= part
+        np.tanh(t, out=t)
+        np.multiply(t, t, out=derivative)
+        np.subtract(0.5, derivative * 0.5, out=derivative)
+        squares *= 3.0 * _TANH_SCALE * _TANH_CUBIC
+        squares += _TANH_SCALE
+        squares *= part
+        derivative *= squares
+        t *= 0.5
+        t += 0.5  # the approximation of Phi
+        derivative += t
+        t *= part
+    return out, slope
+
+
+gelu.vjp(x=lambda g, slope: g * slope)
 
 
 # --- bounded, and linear in pieces ------------------------------------------------------

@@ -19,6 +19,7 @@ from .. import dtypes, errors, return_types
 from .._graph import Tensor, asarray, ndarray, wrap
 from .._inplace import write_out
 from .._registry import SYNONYMS, op, publish
+from ..kernels import softmax as softmax_kernel
 from ..kernels.sums import total
 from .comparison import maximum, minimum
 from .elementwise import abs, cast, exp, keep, log, sgn, sqrt, where
@@ -1363,13 +1364,16 @@ def _softmax_definition(x, *, dim):
 def softmax_along(x, *, dim):
     """Exponentials along ``dim`` over their sum."""
     with np.errstate(invalid="ignore"):  # -inf alone gives nan, as in PyTorch
-        out = x - _shift(x, dim)
-        np.exp(out, out=out)
-    out /= total(out, one_axis(dim, x.ndim), True)
-    return out
+        return softmax_kernel.softmax(x, one_axis(dim, x.ndim))
 
 
-softmax_along.vjp(x=lambda g, out, *, dim: (g - sum(g * out, dim, True)) * out)
+def _softmax_vjp(g, out, *, dim):
+    if isinstance(g, ndarray):
+        return softmax_kernel.softmax_gradient(g, out, one_axis(dim, out.ndim))
+    return (g - sum(g * out, dim, True)) * out
+
+
+softmax_along.vjp(x=_softmax_vjp)
 
 
 def _log_softmax_definition(x, *, dim):
@@ -1381,12 +1385,16 @@ def _log_softmax_definition(x, *, dim):
 def log_softmax_along(x, *, dim):
     """The logarithm of :func:`softmax`."""
     with np.errstate(invalid="ignore"):
-        out = x - _shift(x, dim)
-        out -= np.log(total(np.exp(out), one_axis(dim, x.ndim), True))
-    return out
+        return softmax_kernel.log_softmax(x, one_axis(dim, x.ndim))
 
 
-log_softmax_along.vjp(x=lambda g, out, *, dim: g - exp(out) * sum(g, dim, True))
+def _log_softmax_vjp(g, out, *, dim):
+    if isinstance(g, ndarray):
+        return softmax_kernel.log_softmax_gradient(g, out, one_axis(dim, out.ndim))
+    return g - exp(out) * sum(g, dim, True)
+
+
+log_softmax_along.vjp(x=_log_softmax_vjp)
 
 
 def _exponentials(run, input, dim, dtype):
