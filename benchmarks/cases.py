@@ -68,10 +68,7 @@ class Net:
         def uniform(bound: float, shape: tuple[int, ...]) -> np.ndarray:
             return rng.uniform(-bound, bound, shape).astype(np.float32)
 
-        return [
-            (uniform(n**-0.5, (m, n)), uniform(n**-0.5, (m,)))
-            for n, m in pairwise(self.sizes)
-        ]
+        return [(uniform(n**-0.5, (m, n)), uniform(n**-0.5, (m,))) for n, m in pairwise(self.sizes)]
 
 
 @dataclass(frozen=True)
@@ -100,13 +97,14 @@ class Chain:
 
 @dataclass(frozen=True)
 class Text:
-    """One training step with Adam of a model that predicts each character from those before it.
+    """One training step of a model that predicts each character from those before it.
 
     The layers are those of a deep learning library, so only two contenders take part: PyTorch and
     tensorgrad, which draw the same initial weights from the same seed.
 
     Attributes:
         model: the name of the function in with_torch that makes the model of ``lib.nn``.
+        optimizer: its name in ``lib.optim``.
     """
 
     name: str
@@ -116,6 +114,7 @@ class Text:
     batch: int = 32
     length: int = 32
     width: int = 128
+    optimizer: str = "Adam"
 
     contenders = ("tensorgrad", "torch")
 
@@ -189,6 +188,15 @@ _CHAINS = [
 ]
 _TEXTS = [
     Text("lstm-char", "training step, LSTM of 128, 32 sequences of 32 characters", "lstm"),
+    Text(
+        "gpt",
+        "training step, GPT of width 128 with 2 layers, 16 sequences of 64 characters",
+        "gpt",
+        65,
+        16,
+        64,
+        optimizer="AdamW",
+    ),
 ]
 
 TIMED: dict[str, Net | Chain | Text] = {

@@ -66,10 +66,10 @@ def chain(torch, case: Chain):
 
 def prediction(torch, case: Text):
     torch.manual_seed(1)
-    model = {"lstm": lstm}[case.model](torch.nn, case)
+    model = {"lstm": lstm, "gpt": gpt}[case.model](torch.nn, case)
     x, y = (torch.tensor(array) for array in case.data())
     criterion = torch.nn.CrossEntropyLoss()
-    optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE["adam"])
+    optimizer = getattr(torch.optim, case.optimizer)(model.parameters(), lr=LEARNING_RATE["adam"])
 
     def step():
         optimizer.zero_grad()
@@ -91,5 +91,49 @@ def lstm(nn, case: Text):
 
         def forward(self, x):
             return self.head(self.lstm(self.embedding(x))[0])
+
+    return Model()
+
+
+def gpt(nn, case: Text, heads: int = 4, layers: int = 2):
+    """A transformer as in minGPT: each character sees those before it."""
+    width = case.width
+
+    class Attention(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.project, self.join = nn.Linear(width, 3 * width), nn.Linear(width, width)
+
+        def forward(self, x):
+            q, k, v = (
+                part.view(*x.shape[:2], heads, width // heads).transpose(1, 2)
+                for part in self.project(x).split(width, dim=2)
+            )
+            y = nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+            return self.join(y.transpose(1, 2).contiguous().view(x.shape))
+
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm1, self.attention = nn.LayerNorm(width), Attention()
+            self.norm2 = nn.LayerNorm(width)
+            self.mlp = nn.Sequential(
+                nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
+            )
+
+        def forward(self, x):
+            x = x + self.attention(self.norm1(x))
+            return x + self.mlp(self.norm2(x))
+
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.token = nn.Embedding(case.characters, width)
+            self.position = nn.Embedding(case.length, width)
+            self.blocks = nn.Sequential(*(Block() for _ in range(layers)))
+            self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, case.characters)
+
+        def forward(self, x):
+            return self.head(self.norm(self.blocks(self.token(x) + self.position.weight)))
 
     return Model()
