@@ -5,7 +5,9 @@ Each takes the tensor first, returns it, and draws from ``generator`` or the def
 
 from __future__ import annotations
 
+import functools
 import math
+import warnings
 
 import tensorgrad as tg
 
@@ -141,3 +143,145 @@ def kaiming_normal_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", gener
         return tensor
     deviation = calculate_gain(nonlinearity, a) / math.sqrt(_fan(tensor, mode))
     return tensor.normal_(0.0, deviation, generator=generator)
+
+
+@tg.no_grad()
+def orthogonal_(tensor, gain=1, generator=None):
+    """Fill with a (semi-)orthogonal matrix times ``gain``: Saxe et al., arXiv:1312.6120.
+
+    Trailing dimensions count as columns. Normal draws, of which the Q of QR is taken, each column
+    with the sign of R's diagonal.
+
+    Raises:
+        ValueError: the tensor has fewer than two dimensions.
+    """
+    if tensor.ndim < 2:
+        raise ValueError(
+            f"Only tensors with 2 or more dimensions are supported, got {tensor.ndim}"
+        )
+    if 0 in tensor.shape:
+        return tensor
+    rows = tensor.shape[0]
+    drawn = tensor.new_empty(rows, tensor.numel() // rows).normal_(0, 1, generator=generator)
+    wide = rows < drawn.shape[1]
+    q, r = tg.linalg.qr(drawn.T if wide else drawn)
+    q = q * r.diagonal().sign()
+    tensor.copy_((q.T if wide else q).reshape(tensor.shape))
+    return tensor.mul_(gain)
+
+
+def _share_below(x):
+    """The distribution function of the normal distribution."""
+    return (1.0 + math.erf(x / math.sqrt(2.0))) / 2.0
+
+
+@tg.no_grad()
+def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
+    """Fill with draws from the normal distribution cut off outside [a, b].
+
+    Where [a, b] holds more than 0.3 of the distribution, draws outside are drawn anew; elsewhere
+    uniform draws are accepted in proportion to the density.
+    """
+    if mean < a - 2 * std or mean > b + 2 * std:
+        warnings.warn(
+            "mean is more than 2 std from [a, b] in nn.init.trunc_normal_: the distribution of "
+            "values may be incorrect", UserWarning, stacklevel=3,
+        )  # fmt: skip
+    if _share_below((b - mean) / std) - _share_below((a - mean) / std) > 0.3:
+        return _redrawn(tensor, mean, std, a, b, generator)
+    return _accepted(tensor, mean, std, a, b, generator)
+
+
+def _redrawn(tensor, mean, std, a, b, generator):
+    low, high = tensor.new_tensor(a), tensor.new_tensor(b)
+    result = tensor.normal_(mean, std, generator=generator)
+    while (outside := (result < low) | (result > high)).any():
+        again = tg.empty_like(result).normal_(mean, std, generator=generator)
+        result = tg.where(outside, again, result)
+    return tensor if result is tensor else tensor.copy_(result)
+
+
+def _accepted(tensor, mean, std, a, b, generator):
+    peak = -0.5 * ((max(a, min(mean, b)) - mean) / std) ** 2
+    result = tensor.uniform_(a, b, generator=generator)
+    candidates, accept = result.clone(), tg.empty_like(tensor)
+
+    def refused():
+        height = candidates.sub_(mean).div_(std).pow_(2).mul_(-0.5).sub_(peak)
+        return accept.uniform_(generator=generator).log_() > height
+
+    pending = refused()
+    while pending.any():
+        candidates.uniform_(a, b, generator=generator)
+        result = tg.where(pending, candidates, result)
+        pending = pending & refused()
+    return tensor if result is tensor else tensor.copy_(result)
+
+
+@tg.no_grad()
+def sparse_(tensor, sparsity, std=0.01, generator=None):
+    """Fill a matrix with normal draws, of which the share ``sparsity`` of each column is zero.
+
+    Which elements are zero is drawn from the default generator, as in PyTorch (Martens, ICML
+    2010).
+
+    Raises:
+        ValueError: the tensor has not two dimensions.
+    """
+    if tensor.ndim != 2:
+        raise ValueError(f"Only tensors with 2 dimensions are supported, got {tensor.ndim}")
+    rows, columns = tensor.shape
+    zeros = math.ceil(sparsity * rows)
+    tensor.normal_(0, std, generator=generator)
+    for column in range(columns):
+        tensor[tg.randperm(rows)[:zeros], column] = 0
+    return tensor
+
+
+@tg.no_grad()
+def dirac_(tensor, groups=1):
+    """Fill the weight of a convolution so that it passes its input channels on unchanged.
+
+    Args:
+        tensor: of 3, 4 or 5 dimensions.
+        groups: the groups of the convolution.
+
+    Raises:
+        ValueError: another number of dimensions, or of channels.
+    """
+    if tensor.ndim not in (3, 4, 5):
+        raise ValueError(
+            f"Only tensors with 3, 4, or 5 dimensions are supported, got {tensor.ndim}"
+        )
+    if tensor.shape[0] % groups:
+        raise ValueError(f"dim 0 must be divisible by groups, got {tensor.shape[0]} and {groups}")
+    per_group = tensor.shape[0] // groups
+    middle = tuple(n // 2 for n in tensor.shape[2:])
+    tensor.zero_()
+    for group in range(groups):
+        for d in range(min(per_group, tensor.shape[1])):
+            tensor[(group * per_group + d, d, *middle)] = 1
+    return tensor
+
+
+def _deprecated(new):
+    """``new`` under its old name, without the underscore, which warns."""
+    name = new.__name__.removesuffix("_")
+
+    @functools.wraps(new)
+    def old(*args, **kwargs):
+        warnings.warn(
+            f"`nn.init.{name}` is now deprecated in favor of `nn.init.{new.__name__}`.",
+            FutureWarning, stacklevel=2,
+        )  # fmt: skip
+        return new(*args, **kwargs)
+
+    old.__name__ = old.__qualname__ = name
+    old.__doc__ = f"Deprecated: use :func:`{new.__name__}`."
+    return old
+
+
+uniform, normal, constant = map(_deprecated, (uniform_, normal_, constant_))
+eye, dirac, orthogonal, sparse = map(_deprecated, (eye_, dirac_, orthogonal_, sparse_))
+xavier_uniform, xavier_normal = _deprecated(xavier_uniform_), _deprecated(xavier_normal_)
+kaiming_uniform, kaiming_normal = _deprecated(kaiming_uniform_), _deprecated(kaiming_normal_)

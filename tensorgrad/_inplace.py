@@ -147,8 +147,8 @@ def _check_locks(target: Tensor) -> None:
         raise errors.GraphError(reason)
 
 
-def check_memory(name: str, array: ndarray) -> None:
-    """Refuse writes to read-only memory, and where several elements share one place.
+def check_memory(name: str, array: ndarray, overlap: bool = False) -> None:
+    """Refuse writes to read-only memory, and (unless ``overlap``) of elements that share a place.
 
     Raises:
         RuntimeError: either holds for ``array``.
@@ -158,7 +158,7 @@ def check_memory(name: str, array: ndarray) -> None:
             f"{name}: the memory of this tensor is read-only (shape {array.shape}); clone() it "
             "before the write"
         )
-    if not array.flags.forc:
+    if not overlap and not array.flags.forc:
         _check_overlap(array)
 
 
@@ -276,7 +276,8 @@ def apply_inplace(op, target, args, kwargs):
     """``target.op_(...)``: the result of ``op`` written into ``target``, recorded."""
     array = target._array
     check_writable(target, any(map(_is_tracked, (*args, *kwargs.values()))))
-    check_memory(op.name + "_", array)
+    # One value everywhere: places may coincide.
+    check_memory(op.name + "_", array, overlap=op.name in ("fill", "zero"))
     if op in WRITERS:
         return _write_elements(op, target, args, kwargs)
     if op.name in ARITHMETIC and not kwargs and _run_in_place(op, target, args):

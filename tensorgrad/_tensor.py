@@ -6,6 +6,7 @@ forms. Everything is declared elsewhere; this file only ties names together.
 
 from __future__ import annotations
 
+import builtins
 import operator
 
 import numpy as np
@@ -125,6 +126,87 @@ def storage_offset(self):
     """Elements between the start of the memory and the first element."""
     owner = _graph.owner_of(self._array)
     return (self._array.ctypes.data - owner.ctypes.data) // self._array.itemsize
+
+
+@method
+def storage(self):
+    """The elements of the memory behind the tensor, shared with it and with its views."""
+    from .storage import TypedStorage
+
+    return TypedStorage._of(self._array)
+
+
+@method
+def untyped_storage(self):
+    """The bytes of the memory behind the tensor, shared with it and with its views."""
+    from .storage import UntypedStorage
+
+    return UntypedStorage._of(self._array)
+
+
+@method
+def storage_type(self):
+    """The type of the storage, such as ``torch.FloatStorage``."""
+    from .storage import OF_DTYPE
+
+    return OF_DTYPE[self.dtype]
+
+
+@method
+def new(self, *args, device=None):
+    """A tensor of this dtype from sizes (uninitialised), data, or nothing."""
+    _device.check(device)
+    return wrap(creation.legacy_array(args, self.dtype, "new"))
+
+
+@method
+def is_set_to(self, tensor):
+    """Whether both tensors are the same elements of the same memory."""
+    a, b = self._array, tensor._array
+    return (a.shape, a.strides, a.dtype) == (b.shape, b.strides, b.dtype) and (
+        a.ctypes.data == b.ctypes.data
+    )
+
+
+@method
+def is_nonzero(self):
+    """Whether the only element is not zero."""
+    from .legacy import is_nonzero
+
+    return is_nonzero(self)
+
+
+@method
+def map_(self, tensor, callable):
+    """Write ``callable(a, b)`` for each pair of elements into this tensor; slow."""
+    if self.requires_grad:
+        raise TypeError("Can't call map_() on Variable that requires grad. Use detach() first")
+    other = np.broadcast_to(tensor._array, self._array.shape)
+    for i in np.ndindex(self._array.shape):
+        self._array[i] = callable(self._array[i].item(), other[i].item())
+    _graph.mark_mutated(self._array)
+    return self
+
+
+@method
+def apply_(self, callable):
+    """Write ``callable(a)`` for each element into this tensor; slow."""
+    if self.requires_grad:
+        raise TypeError("Can't call apply_() on Variable that requires grad. Use detach() first")
+    for i in np.ndindex(self._array.shape):
+        self._array[i] = callable(self._array[i].item())
+    _graph.mark_mutated(self._array)
+    return self
+
+
+Tensor.ndimension = dim
+Tensor.is_cpu = property(lambda self: True, doc="Always True.")
+Tensor.is_meta = property(lambda self: False, doc="Always False.")
+Tensor.output_nr = property(lambda self: 0, doc="Always 0: an op has one output here.")
+Tensor.is_inference = lambda self: False
+Tensor.is_conj = Tensor.is_neg = lambda self: False
+Tensor.is_distributed = lambda self: False
+Tensor.resolve_conj = Tensor.resolve_neg = lambda self: self
 
 
 @method
@@ -284,6 +366,8 @@ def type(self, dtype=None, non_blocking=False):
     """The name of the tensor's type (``"torch.FloatTensor"``), or a conversion to ``dtype``."""
     if dtype is None:
         return f"torch.{_LEGACY[self._array.dtype.name]}Tensor"
+    if isinstance(dtype, builtins.type) and hasattr(dtype, "layout"):  # torch.FloatTensor
+        return self.to(dtype.dtype)
     if isinstance(dtype, str):
         name = dtype.removeprefix("torch.").removesuffix("Tensor")
         found = [d for d, legacy in _LEGACY.items() if legacy == name]

@@ -423,16 +423,52 @@ def eye(n, m=None, *, out=None, dtype=None, layout=None, device=None, requires_g
     return finish(np.eye(n, m, dtype=dtypes.to_numpy(dtype)), requires_grad, device, out)
 
 
+def size_type(size):
+    """``size`` marked as sizes, not data: what a Size is to a legacy constructor."""
+    from ._tensor import Size
+
+    return Size(size_of((size,)))
+
+
+def legacy_array(args, dtype, name):
+    """The array that a legacy constructor makes: sizes give uninitialised memory, data a copy.
+
+    A tensor gives its own memory, as in PyTorch.
+
+    Raises:
+        TypeError: a tensor of another dtype, or neither sizes nor a sequence.
+    """
+    own = dtypes.to_numpy(dtype)
+    if len(args) != 1 or isinstance(args[0], int | np.integer):
+        if not all(isinstance(a, int | np.integer) for a in args):
+            raise TypeError(f"{name}() takes sizes or one sequence of data, got {args!r}")
+        return np.empty(size_of(args) if args else 0, own)
+    (data,) = args
+    if isinstance(data, Tensor):
+        if data._array.dtype != own and name != "Tensor":
+            raise TypeError(
+                f"{name}(): expected a tensor of {dtypes.of(own)}, got {data.dtype}; convert it "
+                "with .to(dtype)"
+            )
+        return data._array
+    if type(data).__name__ == "Size":
+        return np.empty(tuple(data), own)
+    if not isinstance(data, list | tuple | ndarray) and not hasattr(data, "__len__"):
+        raise TypeError(
+            f"new(): data must be a sequence (got {type(data).__name__}); a number alone is a size "
+            "and must be an int"
+        )
+    array = to_array(data)
+    if own.kind in "iu" and array.dtype.kind in "iu" and array.size:
+        if not (dtypes.holds(own, int(array.min())) and dtypes.holds(own, int(array.max()))):
+            raise RuntimeError(f"value cannot be converted to type {own} without overflow")
+    return array.astype(own, copy=False)
+
+
 def construct(self, *args, dtype=None, device=None):
     """PyTorch's legacy ``Tensor(...)``: sizes give uninitialised memory, data a float copy."""
     _device.check(device)
-    own = dtypes.default_float()
-    if len(args) == 1 and not isinstance(args[0], int):
-        array = to_array(args[0], dtypes.of(own))
-    elif all(isinstance(a, int) for a in args):
-        array = np.empty(size_of(args) if args else 0, own)
-    else:
-        raise TypeError(f"Tensor() takes sizes or one sequence of data, got {args!r}")
+    array = legacy_array(args, dtypes.get_default_dtype(), "Tensor")
     self._array, self._edge, self._grad = array, None, None
 
 

@@ -17,7 +17,7 @@ FOLDERS = {"tensorgrad": "tensorgrad", "nn": "tensorgrad.nn", "optim": "tensorgr
 # Op files in order: each imports only earlier ones.
 OP_ORDER = [
     "shape", "elementwise", "comparison", "special", "activation", "reduce", "index", "linalg",
-    "decomposition", "measure",
+    "decomposition", "measure", "gamma",
     "conv", "pool",
     "fused", "attention", "normalization", "embedding", "recurrent",
     "distance", "random", "wirtinger",

@@ -11,6 +11,7 @@ from . import index
 from . import linalg
 from . import decomposition
 from . import measure
+from . import gamma
 from . import conv
 from . import pool
 from . import fused

@@ -1,0 +1,826 @@
+"""Distances, integrals, covariances, histograms, and reductions at indices.
+
+All but ``euclidean`` and the extremes and products at indices are composed of other ops, so their
+derivatives are too.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import numpy as np
+
+from .. import dtypes, errors, return_types
+from .._graph import Tensor, ndarray, wrap
+from .._inplace import apply_inplace
+from .._registry import METHODS, function, op
+from .comparison import clamp
+from .elementwise import copy, keep, where
+from .index import gather, scatter, scatter_add
+from .linalg import matmul, times
+from .reduce import inverse, mean, norm, published, raw, sum
+from .shape import broadcast_to, cat, flip, stack, unsqueeze
+from .special import conj, lgamma
+
+# --- products of vectors ----------------------------------------------------------------
+
+
+def cross_along(name, input, other, dim):
+    """The vector product along ``dim`` of two tensors that broadcast."""
+    x, y = raw(input), raw(other)
+    if x.ndim != y.ndim:
+        raise errors.ShapeError(
+            f"{name}: inputs must have the same number of dimensions, got {x.shape} and {y.shape}"
+        )
+    if not -x.ndim <= dim < x.ndim:
+        raise errors.DimError(f"{name}: dimension out of range: {dim} of a {x.ndim}-d tensor")
+    if x.shape[dim] != 3 or y.shape[dim] != 3:
+        raise errors.ShapeError(
+            f"{name}: inputs dimension {dim} must have length 3. Got {x.shape[dim]} and "
+            f"{y.shape[dim]}"
+        )
+    a, b = ([t.select(dim, i) for i in range(3)] for t in (input, other))
+    parts = [a[i - 2] * b[i - 1] - a[i - 1] * b[i - 2] for i in range(3)]
+    return stack(parts, dim)
+
+
+@published
+def cross(input, other, dim=None):
+    """The vector products along ``dim``; None is the first dimension of size 3 (deprecated).
+
+    >>> import tensorgrad
+    >>> x, y = tensorgrad.tensor([1, 0, 0]), tensorgrad.tensor([0, 1, 0])
+    >>> tensorgrad.cross(x, y, dim=0)
+    tensor([0, 0, 1])
+    """
+    if dim is None:
+        warnings.warn(
+            "Using torch.cross without specifying the dim arg is deprecated: pass dim, or use "
+            "torch.linalg.cross, whose dim is -1", UserWarning, stacklevel=3,
+        )  # fmt: skip
+        shape = np.broadcast_shapes(raw(input).shape, raw(other).shape)
+        if 3 not in shape:
+            raise errors.ShapeError(f"no dimension of size 3 in input, got shape {shape}")
+        dim = shape.index(3)
+    return cross_along("linalg.cross", input, other, dim)
+
+
+@published(method=False)
+def vander(x, N=None, increasing=False):
+    """The matrix of powers of the elements of a vector, N columns; descending by default.
+
+    >>> import tensorgrad
+    >>> tensorgrad.vander(tensorgrad.tensor([1, 2, 3]))
+    tensor([[1, 1, 1],
+            [4, 2, 1],
+            [9, 3, 1]])
+    """
+    if raw(x).ndim != 1:
+        raise errors.ShapeError(f"x must be a one-dimensional tensor, got shape {raw(x).shape}")
+    n = raw(x).shape[0] if N is None else N
+    if n < 0:
+        raise errors.ShapeError(f"N must be non-negative, got {n}")
+    ones = wrap(np.ones((raw(x).shape[0], min(n, 1)), raw(x).dtype))
+    powers = unsqueeze(x, 1).expand(-1, max(n - 1, 0)).cumprod(1)
+    columns = cat((ones, powers), 1)
+    return columns if increasing else flip(columns, (1,))
+
+
+# --- distances --------------------------------------------------------------------------
+
+
+@op(public=False, method=False, types="same", grad_name="CdistBackward0")
+def euclidean(x, y):
+    """The distances between the rows of ``x`` and those of ``y``; gradient 0 where they meet."""
+    if max(x.shape[-2], y.shape[-2]) <= 25:
+        gaps = x[..., :, None, :] - y[..., None, :, :]
+        return np.sqrt(np.einsum("...i,...i", gaps, gaps))
+    squares = [np.einsum("...i,...i", t, t) for t in (x, y)]
+    product = np.matmul(x, y.mT)
+    product *= -2
+    product += squares[0][..., :, None]
+    product += squares[1][..., None, :]
+    return np.sqrt(np.maximum(product, 0, out=product), out=product)
+
+
+def _euclidean_x(g, x, y, out):
+    weight = g * inverse(out)
+    return x * sum(weight, -1, True) - times(weight, y)
+
+
+euclidean.vjp(
+    x=_euclidean_x,
+    y=lambda g, x, y, out: _euclidean_x(g.mT, y, x, out.mT),
+)
+
+
+@function
+def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
+    """The p-norm distance between each row of ``x1`` (..., n, m) and each of ``x2`` (..., k, m).
+
+    Args:
+        x1: floats; leading dimensions are batches, and broadcast.
+        x2: floats.
+        p: not negative; inf is the largest difference.
+        compute_mode: accepted without effect: from 26 rows on distances with p = 2 are computed
+            by a matrix product, as by PyTorch's default.
+
+    Raises:
+        RuntimeError: sizes, dtypes or ``p`` do not fit.
+
+    >>> import tensorgrad
+    >>> x = tensorgrad.tensor([[0.0, 0.0], [3.0, 4.0]])
+    >>> tensorgrad.cdist(x, x)
+    tensor([[0., 5.],
+            [5., 0.]])
+    """
+    a, b = raw(x1), raw(x2)
+    for name, x in (("X1", a), ("X2", b)):
+        if x.dtype.kind != "f":
+            raise errors.DtypeError(
+                f"cdist only supports floating-point dtypes, {name} got: {dtypes.of(x.dtype)}"
+            )
+        if x.ndim < 2:
+            raise errors.ShapeError(
+                f"cdist only supports at least 2D tensors, {name} got: {x.ndim}D"
+            )
+    if a.shape[-1] != b.shape[-1]:
+        raise errors.ShapeError(
+            f"X1 and X2 must have the same number of columns. X1: {a.shape[-1]} X2: {b.shape[-1]}"
+        )
+    if p < 0:
+        raise errors.ShapeError(f"cdist only supports non-negative p values, got {p}")
+    if p == 2:
+        return euclidean(x1, x2)
+    return norm(unsqueeze(x1, -2) - unsqueeze(x2, -3), p, -1)
+
+
+@function
+def pdist(input, p=2):
+    """The p-norm distances between all pairs of rows: (0, 1), (0, 2), ..., (n - 2, n - 1).
+
+    >>> import tensorgrad
+    >>> tensorgrad.pdist(tensorgrad.tensor([[0.0], [1.0], [3.0]]))
+    tensor([1., 3., 2.])
+    """
+    x = raw(input)
+    if x.ndim != 2:
+        raise errors.ShapeError(f"pdist only supports 2D tensors, got: {x.ndim}D")
+    if x.dtype.kind != "f":
+        raise errors.DtypeError(f"pdist only supports floating-point dtypes, got {x.dtype}")
+    if p < 0:
+        raise errors.ShapeError(f"pdist only supports non-negative p values, got {p}")
+    first, second = (wrap(i) for i in np.triu_indices(x.shape[0], 1))
+    return norm(input[first] - input[second], p, 1)
+
+
+@function
+def cosine_similarity(x1, x2, dim=1, eps=1e-8):
+    """The cosine of the angle between vectors along ``dim``: x1 · x2 / (|x1| |x2|).
+
+    Norms below ``eps`` count as ``eps``. Shapes broadcast.
+
+    >>> import tensorgrad
+    >>> tensorgrad.cosine_similarity(tensorgrad.ones(2), tensorgrad.tensor([1.0, 1.0]), dim=0)
+    tensor(1.)
+    """
+    if raw(x1).dtype.kind not in "fc" and raw(x2).dtype.kind not in "fc":
+        raise errors.DtypeError(
+            f"expected common dtype to be floating point, yet common dtype is {x1.dtype}"
+        )
+    x1, x2 = _common(x1, x2)
+    return sum(_unit(x1, dim, eps) * _unit(x2, dim, eps), dim)
+
+
+def _common(x1, x2):
+    dtype = dtypes.of(dtypes.result_type(raw(x1), raw(x2)))
+    shape = np.broadcast_shapes(raw(x1).shape, raw(x2).shape)
+    return broadcast_to(x1.to(dtype), shape), broadcast_to(x2.to(dtype), shape)
+
+
+def _unit(x, dim, eps):
+    """``x`` over its norm, which is lifted to ``eps`` outside the graph, as in PyTorch."""
+    length = norm(x, 2, dim, True)
+    lift = np.maximum(raw(length), eps) - raw(length)
+    return x / (length + wrap(np.asarray(lift, raw(length).dtype)) if lift.any() else length)
+
+
+@function
+def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False):
+    """The p-norm of ``x1 - x2 + eps`` over the last dimension."""
+    return norm(x1 - x2 + eps, p, -1, keepdim)
+
+
+@published
+def renorm(input, p, dim, maxnorm):
+    """Each slice along ``dim`` scaled down to p-norm ``maxnorm`` where it is longer.
+
+    >>> import tensorgrad
+    >>> tensorgrad.renorm(tensorgrad.tensor([[3.0, 4.0], [0.5, 0.0]]), 2, 0, 1.0)
+    tensor([[0.6000, 0.8000],
+            [0.5000, 0.0000]])
+    """
+    x = raw(input)
+    if x.ndim < 2:
+        raise errors.ShapeError(f"renorm: input needs at least 2 dimensions, got {x.ndim}")
+    if p <= 0 or maxnorm < 0:
+        raise errors.ShapeError(f"renorm: needs p > 0 and maxnorm >= 0, got {p} and {maxnorm}")
+    dim = dim + x.ndim if dim < 0 else dim
+    if not 0 <= dim < x.ndim:
+        raise errors.DimError(f"renorm: dimension out of range: {dim} of a {x.ndim}-d tensor")
+    length = norm(input, p, tuple(i for i in range(x.ndim) if i != dim), True)
+    long = raw(length) > maxnorm
+    return input * where(wrap(long), maxnorm / (length + 1e-7), 1.0).to(input.dtype)
+
+
+# --- integrals and derivatives of samples -----------------------------------------------
+
+
+def _panels(name, y, x, dx, dim):
+    """The areas of the trapezoids between neighbours."""
+    n = raw(y).shape[dim]
+    if x is not None and dx is not None:
+        raise TypeError(f"{name}() takes x or dx, not both")
+    heights = y.narrow(dim, 1, max(n - 1, 0)) if n else y
+    lows = y.narrow(dim, 0, max(n - 1, 0)) if n else y
+    if x is None:
+        return (heights + lows) * ((1.0 if dx is None else dx) / 2.0)
+    if raw(x).ndim == 1:
+        if raw(x).shape[0] != n:
+            raise errors.ShapeError(
+                f"{name}(): There must be one `x` value for each sample point, got {x.shape} for "
+                f"{y.shape} along {dim}"
+            )
+        x = x.reshape([n if i == dim % raw(y).ndim else 1 for i in range(raw(y).ndim)])
+    m = raw(x).shape[dim]
+    widths = x.narrow(dim, 1, max(m - 1, 0)) - x.narrow(dim, 0, max(m - 1, 0)) if m else x
+    return (heights + lows) * widths / 2.0
+
+
+@function
+def trapezoid(y, x=None, *, dx=None, dim=-1):
+    """The integral of samples by the trapezoidal rule, at points ``x`` or ``dx`` (1) apart.
+
+    >>> import tensorgrad
+    >>> tensorgrad.trapezoid(tensorgrad.tensor([1.0, 5.0, 10.0]))
+    tensor(10.5000)
+    """
+    return sum(_panels("trapezoid", y, x, dx, dim), dim)
+
+
+@function
+def trapz(y, x=None, *, dx=None, dim=-1):
+    """The same as :func:`trapezoid`."""
+    return trapezoid(y, x, dx=dx, dim=dim)
+
+
+@function
+def cumulative_trapezoid(y, x=None, *, dx=None, dim=-1):
+    """The running integral by the trapezoidal rule, from the second sample on."""
+    return _panels("cumulative_trapezoid", y, x, dx, dim).cumsum(dim)
+
+
+def _spacings(spacing, dims):
+    """For each dimension a step, or an array of coordinates."""
+    if isinstance(spacing, int | float):
+        return [spacing] * len(dims)
+    if isinstance(spacing, Tensor) and spacing.ndim == 0:
+        return [spacing.item()] * len(dims)
+    spacing = [spacing] if isinstance(spacing, Tensor) else list(spacing)
+    if len(spacing) != len(dims):
+        raise errors.ShapeError(
+            "torch.gradient expected spacing to be unspecified, a scalar or a list of length "
+            f"{len(dims)}, but got a list of length {len(spacing)}"
+        )
+    return [s._array if isinstance(s, Tensor) and s.ndim else s for s in spacing]
+
+
+def _slope(x, step, dim, edge_order):
+    """Second-order differences inside, of order ``edge_order`` at the ends."""
+    n = raw(x).shape[dim]
+    if n < edge_order + 1:
+        raise errors.ShapeError(
+            "torch.gradient expected each dimension size to be at least edge_order+1, got "
+            f"{raw(x).shape}"
+        )
+
+    def at(start, count):
+        return x.narrow(dim, start, count)
+
+    shape = [-1 if i == dim else 1 for i in range(raw(x).ndim)]
+    if isinstance(step, ndarray):
+        gaps = np.diff(step).astype(raw(x).dtype)
+    else:
+        gaps = np.full(n - 1, step, raw(x).dtype)
+    h = [wrap(part.reshape(shape)) for part in (gaps[:-1], gaps[1:])]
+    inner = (
+        at(0, n - 2) * (-h[1] / (h[0] * (h[0] + h[1])))
+        + at(1, n - 2) * ((h[1] - h[0]) / (h[0] * h[1]))
+        + at(2, n - 2) * (h[0] / (h[1] * (h[0] + h[1])))
+        if n > 2
+        else at(0, 0)
+    )
+    ends = []
+    for first in (True, False):
+        a, b, c = (0, 1, 2) if first else (n - 1, n - 2, n - 3)
+        near = float(gaps[0 if first else -1]) * (1 if first else -1)
+        if edge_order == 1:
+            ends.append((at(b, 1) - at(a, 1)) / near)
+            continue
+        far = float(gaps[1 if first else -2]) * (1 if first else -1)
+        ends.append(
+            at(a, 1) * (-(2 * near + far) / (near * (near + far)))
+            + at(b, 1) * ((near + far) / (near * far))
+            + at(c, 1) * (-near / (far * (near + far)))
+        )
+    return cat((ends[0], inner, ends[1]), dim)
+
+
+@function
+def gradient(input, *, spacing=1, dim=None, edge_order=1):
+    """The derivative of samples along each dimension, by central differences; a tuple.
+
+    Args:
+        input: the samples.
+        spacing: their distance, or for each dimension a distance or a tensor of coordinates.
+        dim: int or sequence; None for all dimensions.
+        edge_order: 1 or 2, the order of the differences at the ends.
+
+    >>> import tensorgrad
+    >>> tensorgrad.gradient(tensorgrad.tensor([1.0, 4.0, 9.0]))
+    (tensor([3., 4., 5.]),)
+    """
+    ndim = raw(input).ndim
+    dims = range(ndim) if dim is None else [dim] if isinstance(dim, int) else dim
+    dims = [d + ndim if d < 0 else d for d in dims]
+    if edge_order not in (1, 2):
+        raise errors.ShapeError(f"gradient: edge_order must be 1 or 2, got {edge_order}")
+    if raw(input).dtype.kind not in "fc":
+        input = input.to(dtypes.get_default_dtype())
+    steps = _spacings(spacing, dims)
+    return tuple(_slope(input, s, d, edge_order) for s, d in zip(steps, dims, strict=True))
+
+
+# --- covariance -------------------------------------------------------------------------
+
+
+@function(method=True)
+def cov(input, *, correction=1, fweights=None, aweights=None):
+    """The covariance matrix of variables, which are the rows of ``input``; of one, its variance.
+
+    Args:
+        input: a matrix (variables, observations), or a vector of observations.
+        correction: what is subtracted from the number of observations in the divisor.
+        fweights: integers: how often each observation was made.
+        aweights: the weight of each observation.
+
+    >>> import tensorgrad
+    >>> tensorgrad.cov(tensorgrad.tensor([[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]]))
+    tensor([[ 1., -1.],
+            [-1.,  1.]])
+    """
+    shape = raw(input).shape
+    if len(shape) > 2:
+        raise errors.ShapeError(
+            f"cov(): expected input to have two or fewer dimensions but got {len(shape)}"
+        )
+    if raw(input).dtype.kind == "b":
+        raise errors.DtypeError("cov(): bool dtype is not supported for input")
+    x = input.reshape(1, -1) if len(shape) < 2 else input
+    if raw(x).dtype.kind not in "fc":
+        x = x.to(dtypes.get_default_dtype())
+    weight = None
+    for w, kinds, name in ((fweights, "iu", "fweights"), (aweights, "f", "aweights")):
+        if w is None:
+            continue
+        if raw(w).ndim > 1 or raw(w).size != raw(x).shape[1] or raw(w).dtype.kind not in kinds:
+            raise errors.ShapeError(
+                f"cov(): {name} must be a vector of {raw(x).shape[1]} weights of "
+                f"{'integers' if kinds == 'iu' else 'floats'}, got {errors.describe(raw(w))}"
+            )
+        if (raw(w) < 0).any():
+            raise errors.ShapeError(f"cov(): {name} cannot be negative")
+        weight = w if weight is None else weight * w
+    if weight is None:
+        x = x - mean(x, 1, True)
+        total = float(raw(x).shape[1])
+        scaled = x
+    else:
+        total = sum(weight)
+        x = x - sum(x * weight, 1, True) / total
+        scaled = x * weight
+    if weight is not None and aweights is not None and correction:
+        total = total - correction * sum(weight * aweights) / total
+    else:
+        total = total - correction
+    total = clamp(total, min=0) if isinstance(total, Tensor) else max(total, 0.0)
+    flipped = conj(x).T if raw(x).dtype.kind == "c" else x.T
+    if not isinstance(total, Tensor):
+        total = wrap(np.asarray(total, raw(x).real.dtype))
+    result = matmul(scaled, flipped) / total
+    return result.squeeze() if len(shape) < 2 else result
+
+
+@function(method=True)
+def corrcoef(input):
+    """The correlation coefficients of variables, which are the rows of ``input``.
+
+    >>> import tensorgrad
+    >>> tensorgrad.corrcoef(tensorgrad.tensor([[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]]))
+    tensor([[ 1., -1.],
+            [-1.,  1.]])
+    """
+    c = cov(input)
+    if c.ndim == 0:
+        return c / c
+    spread = c.diagonal()
+    if raw(c).dtype.kind == "c":
+        spread = spread.real
+    spread = spread.sqrt()
+    c = c / unsqueeze(spread, 1) / spread
+    return c if raw(c).dtype.kind == "c" else clamp(c, -1, 1)
+
+
+# --- histograms -------------------------------------------------------------------------
+
+
+def _samples(name, input, weight):
+    x = raw(input)
+    if x.dtype.kind != "f":
+        raise NotImplementedError(f"{name} is not implemented for {dtypes.of(x.dtype)}")
+    if isinstance(input, Tensor) and input._edge is not None:
+        raise NotImplementedError(f"{name} has no derivative; detach() its input")
+    if weight is not None and raw(weight).dtype != x.dtype:
+        raise errors.DtypeError(
+            f"torch.{name}: if weight tensor is provided, input tensor and weight tensor should "
+            f"have the same dtype, got {input.dtype} and {weight.dtype}"
+        )
+    return x
+
+
+def _edges(x, bins, range):
+    if isinstance(bins, Tensor):
+        return raw(bins)
+    low, high = (x.min(), x.max()) if range is None and x.size else range or (0.0, 1.0)
+    if low > high or not np.isfinite([low, high]).all():
+        raise errors.ShapeError(f"histogram: the range [{low}, {high}] is not finite and ascending")
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    if bins < 1:
+        raise errors.ShapeError(f"torch.histogram(): bins must be > 0, but got {bins}")
+    return np.linspace(low, high, bins + 1).astype(x.dtype)
+
+
+@function(method=True)
+def histogram(input, bins, *, range=None, weight=None, density=False, out=None):
+    """How many elements fall between the edges of bins; the last bin holds its upper edge too.
+
+    Args:
+        input: floats.
+        bins: the number of bins of equal width, or a tensor of edges.
+        range: (low, high) of the bins; default: the extremes of ``input``.
+        weight: what each element counts; default 1.
+        density: scale so that the histogram's integral is 1.
+        out: two tensors to write to.
+
+    Returns:
+        (hist, bin_edges).
+
+    >>> import tensorgrad
+    >>> tensorgrad.histogram(tensorgrad.tensor([1.0, 2.0, 1.0]), bins=4, range=(0.0, 3.0)).hist
+    tensor([0., 2., 1., 0.])
+    """
+    x = _samples("histogram", input, weight)
+    edges = _edges(x, bins, range)
+    w = None if weight is None else raw(weight).reshape(-1)
+    hist, _ = np.histogram(x.reshape(-1), edges, weights=w, density=density)
+    result = return_types.histogram(wrap(hist.astype(x.dtype)), wrap(np.array(edges)))
+    if out is None:
+        return result
+    from .._inplace import write_out
+
+    return return_types.histogram(*map(write_out, out, result))
+
+
+@function
+def histogramdd(input, bins, *, range=None, weight=None, density=False):
+    """The histogram of points, the rows of ``input``, over boxes; see :func:`histogram`.
+
+    Args:
+        input: (..., d) floats.
+        bins: a number for each dimension, or one for all, or a list of d tensors of edges.
+        range: (low, high) for each dimension, one after another.
+        weight: what each point counts.
+        density: scale so that the integral is 1.
+
+    Returns:
+        (hist, bin_edges), the latter a tuple of d tensors.
+    """
+    x = _samples("histogramdd", input, weight)
+    d = x.shape[-1]
+    points = x.reshape(-1, d)
+    bins = [bins] * d if isinstance(bins, int) else list(bins)
+    if len(bins) != d:
+        raise errors.ShapeError(f"histogramdd: expected bins for {d} dimensions, got {len(bins)}")
+    pairs = [None] * d if range is None else list(zip(range[::2], range[1::2], strict=True))
+    edges = [_edges(points[:, i], b, pairs[i]) for i, b in enumerate(bins)]
+    w = None if weight is None else raw(weight).reshape(-1)
+    hist, _ = np.histogramdd(points, edges, weights=w, density=density)
+    return return_types.histogramdd(
+        wrap(hist.astype(x.dtype)), tuple(wrap(np.array(e)) for e in edges)
+    )
+
+
+# --- parts of numbers, integers ---------------------------------------------------------
+
+
+def _whole(name, x):
+    if x.dtype.kind not in "iu":
+        raise NotImplementedError(f"{name} is not implemented for {dtypes.of(x.dtype)}")
+    return x
+
+
+@op(types="promote", differentiable=False, inplace=True, ufunc=np.gcd)
+def gcd(x, y):
+    """The greatest common divisor of integers.
+
+    >>> import tensorgrad
+    >>> tensorgrad.gcd(tensorgrad.tensor([12, 7]), tensorgrad.tensor([18, 3]))
+    tensor([6, 1])
+    """
+    return np.gcd(_whole("gcd", x), y)
+
+
+@op(types="promote", differentiable=False, inplace=True, ufunc=np.lcm)
+def lcm(x, y):
+    """The least common multiple of integers.
+
+    >>> import tensorgrad
+    >>> tensorgrad.lcm(tensorgrad.tensor([4, 7]), tensorgrad.tensor([6, 3]))
+    tensor([12, 21])
+    """
+    return np.lcm(_whole("lcm", x), y)
+
+
+@op(types="same", differentiable=False, inplace=True, ufunc=np.nextafter)
+def nextafter(x, y):
+    """The number of the dtype that follows ``x`` in the direction of ``y``.
+
+    >>> import tensorgrad
+    >>> tensorgrad.nextafter(tensorgrad.tensor(1.0), tensorgrad.tensor(2.0)).item() - 1 == 2**-23
+    True
+    """
+    if x.dtype.kind != "f":
+        raise NotImplementedError(f"nextafter is not implemented for {dtypes.of(x.dtype)}")
+    return np.nextafter(x, y)
+
+
+@op(public=False, method=False)
+def mantissa(x):
+    """The fraction in [0.5, 1) of each float."""
+    return np.frexp(x)[0]
+
+
+mantissa.vjp(x=lambda g, x: g * np.ldexp(np.ones_like(raw(x)), -np.frexp(raw(x))[1]))
+
+
+@published
+def frexp(input):
+    """(mantissa, exponent) with ``mantissa * 2**exponent = input``, the mantissa in [0.5, 1).
+
+    >>> import tensorgrad
+    >>> tensorgrad.frexp(tensorgrad.tensor([1.0, 12.0])).mantissa
+    tensor([0.5000, 0.7500])
+    """
+    if raw(input).dtype.kind != "f":
+        raise errors.DtypeError(
+            f"torch.frexp() only supports floating-point dtypes, got {input.dtype}"
+        )
+    exponent = np.asarray(np.frexp(raw(input))[1], np.int32)
+    return return_types.frexp(mantissa(input), wrap(exponent))
+
+
+@published
+def mvlgamma(input, p):
+    """The logarithm of the multivariate gamma function of dimension ``p``.
+
+    Raises:
+        RuntimeError: ``p`` < 1, or an element is not above (p - 1) / 2.
+    """
+    if p < 1:
+        raise errors.ShapeError(f"p has to be greater than or equal to 1, got {p}")
+    if raw(input).dtype.kind not in "f":
+        input = input.to(dtypes.get_default_dtype())
+    halves = wrap(np.arange(p, dtype=raw(input).dtype) / 2)
+    constant = p * (p - 1) / 4 * math.log(math.pi)
+    return sum(lgamma(unsqueeze(input, -1) - halves), -1) + constant
+
+
+# --- reductions at indices --------------------------------------------------------------
+
+
+@op(public=False, method=False, grad_name="ScatterReduceBackward0")
+def scatter_extreme(x, src, *, dim, index, largest, include_self):
+    """The largest (or smallest) of what goes to each place; ties share the gradient."""
+    out = np.array(x)
+    places = _places(x.shape, index, dim)
+    values = src[tuple(slice(n) for n in index.shape)]
+    if not include_self:
+        limit = np.finfo if x.dtype.kind == "f" else np.iinfo
+        low = -math.inf if x.dtype.kind == "f" else limit(x.dtype).min
+        high = math.inf if x.dtype.kind == "f" else limit(x.dtype).max
+        out[places] = low if largest else high
+    (np.maximum if largest else np.minimum).at(out, places, values)
+    return out
+
+
+def _places(shape, index, dim):
+    """The places that ``index`` names, for NumPy."""
+    grid = list(np.indices(index.shape, sparse=True))
+    if grid:
+        grid[dim] = index
+    return tuple(grid)
+
+
+@scatter_extreme.vjp
+def _scatter_extreme_vjp(g, x, src, out, *, dim, index, include_self):
+    i = index
+    corner = tuple(slice(n) for n in i.shape)
+    best = raw(out)
+    hit = np.asarray(raw(src)[corner] == np.take_along_axis(best, i, dim)).astype(best.dtype)
+    mine = np.asarray(raw(x) == best).astype(best.dtype)
+    touched = np.zeros(best.shape, bool)
+    touched[_places(best.shape, i, dim)] = True
+    if not include_self:
+        mine = np.where(touched, 0, 1).astype(best.dtype)
+    ties = np.array(mine)
+    np.add.at(ties, _places(best.shape, i, dim), hit)
+    share = g / np.maximum(ties, 1)
+    back = gather.op.apply((share, i), {"dim": dim}) * hit
+    return share * mine, _grown(back, raw(src).shape)
+
+
+def _reduction(name, reduce, allowed):
+    if reduce not in allowed:
+        raise errors.ShapeError(f"{name}: reduce argument must be one of {allowed}, got {reduce!r}")
+
+
+_REDUCTIONS = ("sum", "prod", "mean", "amax", "amin")
+
+
+@op(public=False, method=False, grad_name="ScatterReduceBackward0")
+def scatter_product(x, src, *, dim, index, include_self):
+    """The product of what goes to each place."""
+    out = np.array(x)
+    places = _places(x.shape, index, dim)
+    if not include_self:
+        out[places] = 1
+    np.multiply.at(out, places, src[tuple(slice(n) for n in index.shape)])
+    return out
+
+
+@scatter_product.vjp
+def _scatter_product_vjp(g, x, src, out, *, dim, index, include_self):
+    """Each factor's gradient is the product of the others: by division, or without the one zero."""
+    corner = tuple(slice(n) for n in index.shape)
+    places = _places(raw(x).shape, index, dim)
+    mine = np.ones(raw(x).shape, bool)
+    touched = np.zeros(raw(x).shape, bool)
+    touched[places] = True
+    if not include_self:
+        mine &= ~touched
+    sx, ss = raw(x) == 0, raw(src)[corner] == 0
+    zeros = np.where(mine, sx, False).astype(int)
+    np.add.at(zeros, places, ss)
+    one = np.where(mine, np.where(sx, 1, raw(x)), 1).astype(raw(x).dtype)
+    np.multiply.at(one, places, np.where(ss, 1, raw(src)[corner]))
+    if not zeros.any():
+        gx = g * out / x if mine.all() else g * _kept_quotient(out, x, mine)
+        back = gather.op.apply((g * out, index), {"dim": dim}) / _corner(src, index.shape)
+    else:
+        alone = np.where((zeros == 1) & sx, one, 0)
+        others = np.where(zeros == 0, one / np.where(sx, 1, raw(x)), alone)
+        gx = g * np.where(mine, others, 0).astype(raw(x).dtype)
+        at = np.take_along_axis
+        count, full = at(zeros, index, dim), at(one, index, dim)
+        rest = np.where(count == 0, full / np.where(ss, 1, raw(src)[corner]),
+                        np.where((count == 1) & ss, full, 0)).astype(raw(x).dtype)  # fmt: skip
+        back = gather.op.apply((g, index), {"dim": dim}) * rest
+    return gx, _grown(back, raw(src).shape)
+
+
+def _kept_quotient(out, x, mine):
+    return keep(out / (x + (raw(x) == 0) * ~mine), mine)
+
+
+def _corner(src, shape):
+    return src if src.shape == shape else src[tuple(slice(n) for n in shape)]
+
+
+def _grown(back, shape):
+    """``back`` with zeros behind it, in the ``shape`` of what it was cut from."""
+    if tuple(back.shape) == tuple(shape):
+        return back
+    from .shape import pad
+
+    pairs = zip(reversed(shape), reversed(back.shape), strict=True)
+    widths = [w for n, m in pairs for w in (0, n - m)]
+    return raw(pad(wrap(back), widths)) if isinstance(back, ndarray) else pad(back, widths)
+
+
+def _reduced_at(name, x, dim, index, src, reduce, include_self):
+    i = raw(index).astype(np.int64)
+    array = raw(x)
+    dim = dim + array.ndim if dim < 0 else dim
+    if array.dtype != raw(src).dtype:
+        raise errors.DtypeError(
+            f"{name}(): Expected self.dtype to be equal to src.dtype, got {x.dtype} and {src.dtype}"
+        )
+    if reduce in ("sum", "mean"):
+        start = x if include_self else scatter(x, dim, wrap(i), 0)
+        result = scatter_add(start, dim, wrap(i), src)
+        if reduce == "sum":
+            return result
+        one = np.ones(array.shape, array.dtype)
+        start = wrap(one if include_self else raw(scatter(wrap(one), dim, wrap(i), 0)))
+        counts = raw(scatter_add(start, dim, wrap(i), wrap(np.ones(i.shape, array.dtype))))
+        counts = wrap(np.maximum(counts, 1))
+        return result / counts if array.dtype.kind in "fc" else result // counts
+    scatter_add(x.detach(), dim, wrap(i), src.detach())  # checks shapes and bounds
+    attrs = {"dim": dim, "index": i, "include_self": include_self}
+    if array.ndim == 0:
+        raise errors.ShapeError(f"{name}: needs a dimension, got a 0-d tensor")
+    if reduce == "prod":
+        return scatter_product.op.apply((x, src), attrs)
+    return scatter_extreme.op.apply((x, src), {**attrs, "largest": reduce == "amax"})
+
+
+@published
+def scatter_reduce(input, dim, index, src, reduce, *, include_self=True):
+    """``input`` with the elements of ``src`` reduced into the places that ``index`` names.
+
+    Args:
+        input: any tensor.
+        dim: the dimension that ``index`` counts along; the others correspond.
+        index: integers, no larger than ``src``, and than ``input`` except along ``dim``.
+        src: of the same dtype.
+        reduce: ``"sum"``, ``"prod"``, ``"mean"``, ``"amax"`` or ``"amin"``; ties share the
+            gradient.
+        include_self: whether the old elements of those places take part.
+
+    >>> import tensorgrad
+    >>> src, index = tensorgrad.tensor([1.0, 2.0, 3.0]), tensorgrad.tensor([0, 0, 1])
+    >>> tensorgrad.ones(2).scatter_reduce(0, index, src, "amax")
+    tensor([2., 3.])
+    """
+    _reduction("scatter_reduce", reduce, _REDUCTIONS)
+    return _reduced_at("scatter_reduce", input, dim, index, src, reduce, include_self)
+
+
+@published
+def index_reduce(input, dim, index, source, reduce, *, include_self=True):
+    """``input`` with the slices of ``source`` reduced into those that ``index`` names.
+
+    ``reduce`` is ``"prod"``, ``"mean"``, ``"amax"`` or ``"amin"``; see :func:`scatter_reduce`.
+    """
+    _reduction("index_reduce", reduce, ("prod", "mean", "amax", "amin"))
+    n = raw(source).ndim
+    at = dim + n if dim < 0 else dim
+    if raw(index).ndim > 1 or raw(index).size != raw(source).shape[at]:
+        raise errors.DimError(
+            f"index_reduce(): index must be a vector of {raw(source).shape[at]} elements, got "
+            f"shape {raw(index).shape}"
+        )
+    shape = [-1 if i == at else 1 for i in range(n)]
+    wide = wrap(np.broadcast_to(raw(index).reshape(shape), raw(source).shape))
+    return _reduced_at("index_reduce", input, at, wide, source, reduce, include_self)
+
+
+def _written(function):
+    """The in-place method of a function composed from ops."""
+
+    def write(self, *args, **kwargs):
+        return apply_inplace(copy.op, self, (function(self, *args, **kwargs),), {})
+
+    write.__doc__ = f"In-place :func:`tensorgrad.{function.__name__}`."
+    return write
+
+
+for _function in (scatter_reduce, index_reduce, renorm, mvlgamma):
+    METHODS[_function.__name__ + "_"] = _written(_function)
+
+
+# --- other names for what is there ------------------------------------------------------
+
+
+@function(method=True)
+def is_same_size(input, other):
+    """Whether the two tensors have the same shape."""
+    return raw(input).shape == raw(other).shape
+
+
+@function(method=True)
+def is_signed(input):
+    """Whether the dtype has negative numbers."""
+    return raw(input).dtype.kind in "ifc"
