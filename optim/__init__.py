@@ -22,8 +22,8 @@ from .adam import Adam, AdamW
 from .optimizer import Optimizer
 from .sgd import SGD
 
-# Imported when first used: the file of each class, and the files that users name.
-_CLASSES = {
+# Imported when first used: the file of each name, and the files that users name.
+_FILES = {
     "ASGD": "asgd",
     "Adadelta": "adadelta",
     "Adafactor": "_adafactor",
@@ -36,17 +36,18 @@ _CLASSES = {
     "RMSprop": "rmsprop",
     "Rprop": "rprop",
     "SparseAdam": "sparse_adam",
+    "swap_in_optimizer_params_and_state": "_stateless",
 }
-_SUBMODULES = ("adamw", "lr_scheduler", "swa_utils", *_CLASSES.values())
+_SUBMODULES = ("adamw", "lr_scheduler", "swa_utils", *_FILES.values())
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "lr_scheduler", "swa_utils", *_CLASSES]
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "lr_scheduler", "swa_utils", *_FILES]
 
 
 def __getattr__(name):
     from importlib import import_module
 
-    if name in _CLASSES:
-        value = getattr(import_module(f"{__name__}.{_CLASSES[name]}"), name)
+    if name in _FILES:
+        value = getattr(import_module(f"{__name__}.{_FILES[name]}"), name)
         globals()[name] = value
         return value
     if name in _SUBMODULES:
@@ -55,4 +56,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted({*globals(), *_CLASSES, *_SUBMODULES})
+    return sorted({*globals(), *_FILES, *_SUBMODULES})

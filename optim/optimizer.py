@@ -14,7 +14,12 @@ from tensorgrad import dtypes
 from tensorgrad._graph import Tensor, mark_mutated, set_recording, wrap
 from tensorgrad.autograd.hooks import RemovableHandle
 
-__all__ = ["Optimizer", "required"]
+__all__ = [
+    "Optimizer",
+    "register_optimizer_step_post_hook",
+    "register_optimizer_step_pre_hook",
+    "required",
+]
 
 
 class _Required:
@@ -25,6 +30,35 @@ class _Required:
 required = _Required()  # as a default: the option must be given with each group
 
 
+# Hooks of every optimizer.
+_all_pre_hooks: dict = {}
+_all_post_hooks: dict = {}
+
+
+def register_optimizer_step_pre_hook(hook) -> RemovableHandle:
+    """Call ``hook(optimizer, args, kwargs)`` before each step of every optimizer.
+
+    Args:
+        hook: as for :meth:`Optimizer.register_step_pre_hook`, whose hooks run after it.
+
+    Returns:
+        A handle that takes the hook out again.
+    """
+    return _register(_all_pre_hooks, hook)
+
+
+def register_optimizer_step_post_hook(hook) -> RemovableHandle:
+    """Call ``hook(optimizer, args, kwargs)`` after each step of every optimizer.
+
+    Args:
+        hook: as for :meth:`Optimizer.register_step_post_hook`, whose hooks run before it.
+
+    Returns:
+        A handle that takes the hook out again.
+    """
+    return _register(_all_post_hooks, hook)
+
+
 def _with_hooks(step):
     """``step`` of a class, with the registered hooks around it."""
 
@@ -32,12 +66,12 @@ def _with_hooks(step):
     def hooked(self, *args, **kwargs):
         self._opt_called = True  # what a scheduler asks for
         before, after = self._step_pre_hooks, self._step_post_hooks
-        if not (before or after) or self._stepping:
+        if not (before or after or _all_pre_hooks or _all_post_hooks) or self._stepping:
             return step(self, *args, **kwargs)
         self._stepping = True  # a step that calls super().step() is still one step
         try:
             given = (self, *args)
-            for hook in list(before.values()):
+            for hook in [*_all_pre_hooks.values(), *before.values()]:
                 changed = hook(self, given, kwargs)
                 if changed is None:
                     continue
@@ -48,7 +82,7 @@ def _with_hooks(step):
                     )
                 given, kwargs = changed
             result = step(*given, **kwargs)
-            for hook in list(after.values()):
+            for hook in [*after.values(), *_all_post_hooks.values()]:
                 hook(self, given, kwargs)
             return result
         finally:
@@ -128,6 +162,10 @@ class Optimizer:
         """Start without hooks; subclasses also drop what they can work out again."""
         self._step_pre_hooks: dict = {}
         self._step_post_hooks: dict = {}
+        self._state_dict_pre_hooks: dict = {}
+        self._state_dict_post_hooks: dict = {}
+        self._load_state_dict_pre_hooks: dict = {}
+        self._load_state_dict_post_hooks: dict = {}
 
     def __getstate__(self):
         return {k: getattr(self, k) for k in ("defaults", "state", "param_groups")}
@@ -243,6 +281,25 @@ class Optimizer:
         """Call ``hook(optimizer, args, kwargs)`` after each step."""
         return _register(self._step_post_hooks, hook)
 
+    def register_state_dict_pre_hook(self, hook, prepend=False) -> RemovableHandle:
+        """Call ``hook(optimizer)`` before each :meth:`state_dict`; ``prepend``: before others."""
+        return _register(self._state_dict_pre_hooks, hook, prepend)
+
+    def register_state_dict_post_hook(self, hook, prepend=False) -> RemovableHandle:
+        """Call ``hook(optimizer, state_dict)`` after it; what it returns, if any, is used."""
+        return _register(self._state_dict_post_hooks, hook, prepend)
+
+    def register_load_state_dict_pre_hook(self, hook, prepend=False) -> RemovableHandle:
+        """Call ``hook(optimizer, state_dict)`` before each :meth:`load_state_dict`.
+
+        What it returns, if any, is loaded. ``prepend`` puts the hook before the others.
+        """
+        return _register(self._load_state_dict_pre_hooks, hook, prepend)
+
+    def register_load_state_dict_post_hook(self, hook, prepend=False) -> RemovableHandle:
+        """Call ``hook(optimizer)`` after each :meth:`load_state_dict`."""
+        return _register(self._load_state_dict_post_hooks, hook, prepend)
+
     # --- checks, for the steps of subclasses -------------------------------------------
 
     def _check_gradients(self):
@@ -296,6 +353,8 @@ class Optimizer:
         >>> sgd.state_dict()["param_groups"][0]["params"]
         [0]
         """
+        for hook in list(self._state_dict_pre_hooks.values()):
+            hook(self)
         position: dict = {}
         start, groups = 0, []
         for group in self.param_groups:
@@ -306,7 +365,10 @@ class Optimizer:
             packed["params"] = [position[p] for p in group["params"]]
             groups.append(packed)
         state = {position[k] if isinstance(k, Tensor) else k: v for k, v in self.state.items()}
-        return {"state": state, "param_groups": groups}
+        saved = {"state": state, "param_groups": groups}
+        for hook in list(self._state_dict_post_hooks.values()):
+            saved = _or_else(hook(self, saved), saved)
+        return saved
 
     def load_state_dict(self, state_dict: dict) -> None:
         """Take over what :meth:`state_dict` returned, here or in PyTorch.
@@ -317,6 +379,9 @@ class Optimizer:
         Raises:
             ValueError: the number of groups, or of parameters in one, differs.
         """
+        for hook in list(self._load_state_dict_pre_hooks.values()):
+            state_dict = dict(state_dict)  # what a hook adds or takes out is not the caller's
+            state_dict = _or_else(hook(self, state_dict), state_dict)
         groups = self.param_groups
         saved = deepcopy(state_dict["param_groups"])
         if len(groups) != len(saved):
@@ -343,6 +408,8 @@ class Optimizer:
             if "param_names" in group:
                 new.setdefault("param_names", group["param_names"])
         self.__setstate__({"state": state, "param_groups": saved})
+        for hook in list(self._load_state_dict_post_hooks.values()):
+            hook(self)
 
 
 def fits(p) -> bool:
@@ -396,12 +463,20 @@ def _listed(params):
     return [p[1] if isinstance(p, tuple) else p for p in params], names or None
 
 
-def _register(hooks, hook):
+def _register(hooks, hook, prepend=False):
     if not callable(hook):
         raise TypeError(f"a hook must be callable, got {type(hook).__name__}")
     handle = RemovableHandle(hooks)
+    others = dict(hooks) if prepend else {}
+    for key in others:  # taken out and put back behind the new one
+        del hooks[key]
     hooks[handle.id] = hook
+    hooks.update(others)
     return handle
+
+
+def _or_else(value, default):
+    return default if value is None else value
 
 
 def _copied(value, param, key=None):

@@ -1,6 +1,7 @@
 """The optimizers beyond SGD and Adam: against PyTorch step by step, in every combination."""
 
 import copy
+import importlib
 import inspect
 import itertools
 import pickle
@@ -633,11 +634,124 @@ def test_options_and_repr_are_pytorchs(torch, name):
     assert a.defaults == b.defaults
 
 
+# --- hooks, and parameters swapped in ----------------------------------------------------
+
+
+def test_hooks_of_saving_and_loading():
+    def program(lib):
+        sgd = lib.optim.SGD([leaf(lib, [1.0])], lr=0.5)
+        calls, handles = [], []
+
+        def noting(name, value=None):
+            def hook(*args):
+                calls.append((name, len(args), args[0] is sgd))
+                return value
+
+            return hook
+
+        def doubled(optimizer, saved):
+            saved["param_groups"][0]["lr"] *= 2
+
+        for kind in ("state_dict_pre", "state_dict_post", "load_state_dict_pre",
+                     "load_state_dict_post"):  # fmt: skip
+            register = getattr(sgd, f"register_{kind}_hook")
+            handles += [register(noting(kind)), register(noting("first " + kind), prepend=True)]
+        handles.append(sgd.register_state_dict_post_hook(doubled))
+        saved = sgd.state_dict()
+        sgd.load_state_dict(saved)
+        handles.append(sgd.register_load_state_dict_pre_hook(lambda o, s: s.pop("state") and None))
+        handles[-1].remove()
+        for handle in handles:
+            handle.remove()
+        sgd.register_state_dict_post_hook(lambda o, s: {"mine": 1})
+        return calls, saved["param_groups"][0]["lr"], sgd.state_dict()
+
+    agree(program)
+
+
+def test_what_a_load_hook_takes_out_is_not_the_callers():
+    def program(lib):
+        sgd = lib.optim.SGD([leaf(lib, [1.0])], lr=0.5)
+        saved = {**sgd.state_dict(), "extra": 1}
+        sgd.register_load_state_dict_pre_hook(lambda o, s: s.pop("extra") and None)
+        sgd.load_state_dict(saved)
+        return sorted(saved)
+
+    agree(program)
+
+
+def test_hooks_of_every_optimizer():
+    def program(lib):
+        module, calls = importlib.import_module(f"{lib.__name__}.optim.optimizer"), []
+        handles = [
+            module.register_optimizer_step_pre_hook(lambda *a: calls.append("before")),
+            module.register_optimizer_step_post_hook(lambda *a: calls.append("after")),
+        ]
+        sgd = lib.optim.SGD([leaf(lib, [1.0])], lr=0.5)
+        sgd.register_step_pre_hook(lambda *a: calls.append("own before"))
+        sgd.register_step_post_hook(lambda *a: calls.append("own after"))
+        sgd.step()
+        for handle in handles:
+            handle.remove()
+        sgd.step()
+        return calls
+
+    agree(program)
+
+
+@pytest.mark.parametrize("name", ["SGD", "NAdam", "Adagrad"])
+def test_parameters_swapped_in(name):
+    def program(lib):
+        params, others = parameters(lib, name), parameters(lib, name)
+        optimizer = getattr(lib.optim, name)(params, **USUAL[name])
+        swap = lib.optim.swap_in_optimizer_params_and_state
+        train(lib, optimizer, params, range(3))
+        saved = copy.deepcopy(optimizer.state_dict())
+        saved["param_groups"][0]["lr"] = 0.3
+        with swap(optimizer, dict(enumerate(others)), saved):
+            train(lib, optimizer, others, range(3, 6))
+        train(lib, optimizer, params, range(6, 9))
+        return params, others, optimizer.param_groups[0]["lr"]
+
+    agree(program, rtol=1e-10)
+
+
+def bad_swaps(saved):
+    group = saved["param_groups"][0]
+    return {
+        "no dict": 3,
+        "no state": {**saved, "state": None},
+        "no groups": {**saved, "param_groups": None},
+        "number of groups": {**saved, "param_groups": [group, group]},
+        "group": {**saved, "param_groups": [3]},
+        "positions": {**saved, "param_groups": [{**group, "params": ["a", "b"]}]},
+        "number of parameters": {**saved, "param_groups": [{**group, "params": [0]}]},
+        "options": {**saved, "param_groups": [{**group, "more": 1}]},
+        "state of another": {**saved, "state": {**saved["state"], 9: {}}},
+        "state that is none": {**saved, "state": {0: 3}},
+    }
+
+
+@pytest.mark.parametrize("case", [*bad_swaps({"state": {}, "param_groups": [{}]}), "few", "fresh"])
+def test_bad_swaps_raise_what_pytorch_raises(case):
+    def program(lib):
+        params = [leaf(lib, [1.0]), leaf(lib, [2.0])]
+        sgd = lib.optim.SGD(params, lr=0.1, momentum=0.9)
+        if case != "fresh":
+            train(lib, sgd, params, [2])
+        saved = bad_swaps(sgd.state_dict()).get(case, sgd.state_dict())
+        given = {"a": params[0]} if case == "few" else {"a": params[0], "b": params[1]}
+        with lib.optim.swap_in_optimizer_params_and_state(sgd, given, saved):
+            pass
+
+    assert isinstance(agree(program), RuntimeError)
+
+
 # --- the package --------------------------------------------------------------------------
 
 
 def test_the_package_lists_and_finds_everything(torch):
-    assert set(optim.__all__) >= set(torch.optim.__all__) - {"swap_in_optimizer_params_and_state"}
+    assert set(optim.__all__) >= set(torch.optim.__all__)
     assert set(optim.__all__) <= set(dir(optim))
     for name in dir(optim):
         getattr(optim, name)
