@@ -62,6 +62,25 @@ _SUBMODULES = (
     "serialization", "settings", "sparse", "special", "storage", "testing",
     "utils",
 )  # fmt: skip
+# Functions that are methods: torch.exp_(x) is x.exp_().
+_IN_PLACE = (
+    "abs_", "acos_", "acosh_", "addmv_", "arccos_", "arccosh_", "arcsin_", "arcsinh_", "arctan_",
+    "arctanh_", "as_strided_", "asin_", "asinh_", "atan_", "atanh_", "ceil_", "celu_", "clamp_",
+    "clamp_max_", "clamp_min_", "clip_", "cos_", "cosh_", "deg2rad_", "detach_", "erf_", "erfc_",
+    "exp2_", "exp_", "expm1_", "fill_", "fix_", "floor_", "frac_", "gcd_", "i0_", "index_put_",
+    "lcm_", "ldexp_", "log10_", "log1p_", "log2_", "log_", "logit_", "nan_to_num_", "neg_",
+    "negative_", "rad2deg_", "reciprocal_", "relu_", "resize_as_", "round_", "rsqrt_", "selu_",
+    "sigmoid_", "sin_", "sinc_", "sinh_", "sqrt_", "square_", "tan_", "tanh_", "threshold_",
+    "trunc_", "xlogy_", "zero_",
+)  # fmt: skip
+# Functions of nn.functional that PyTorch has here too.
+_FUNCTIONAL = (
+    "adaptive_avg_pool1d", "adaptive_max_pool1d", "alpha_dropout", "avg_pool1d", "bilinear",
+    "celu_", "channel_shuffle", "conv1d", "conv2d", "conv3d", "conv_transpose1d",
+    "conv_transpose2d", "conv_transpose3d", "dropout", "group_norm", "layer_norm", "max_pool1d",
+    "max_pool2d", "max_pool3d", "pixel_shuffle", "pixel_unshuffle", "rms_norm", "rrelu", "selu_",
+    "threshold_",
+)  # fmt: skip
 _LEGACY = (
     "HalfTensor", "FloatTensor", "DoubleTensor", "CharTensor", "ShortTensor", "IntTensor",
     "LongTensor", "ByteTensor", "BoolTensor", "set_default_tensor_type", "range", "typename",
@@ -73,6 +92,7 @@ _STORAGE = (
     "ComplexFloatStorage", "ComplexDoubleStorage", "is_storage", "empty_strided", "frombuffer",
 )  # fmt: skip
 _NAMES = dict.fromkeys(_LEGACY, "legacy") | dict.fromkeys(_STORAGE, "storage") | {
+    "sparse_coo_tensor": "sparse", "spmm": "sparse",
     "autocast": "amp", "compile": "compiler", "load": "serialization", "save": "serialization",
     "are_deterministic_algorithms_enabled": "settings",
     "get_float32_matmul_precision": "settings", "get_num_interop_threads": "settings",
@@ -89,6 +109,10 @@ def __getattr__(name):
         return import_module(f"{__name__}.{name}")
     if name in _NAMES:
         return getattr(import_module(f"{__name__}.{_NAMES[name]}"), name)
+    if name in _IN_PLACE and hasattr(Tensor, name):
+        return getattr(Tensor, name)
+    if name in _FUNCTIONAL:
+        return getattr(import_module(f"{__name__}.nn.functional"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

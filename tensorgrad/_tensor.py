@@ -402,6 +402,20 @@ for _name, _dtype in {
 
 
 @method
+def to_sparse(self, sparse_dim=None):
+    """The elements that are not 0 as a sparse tensor; see :mod:`tensorgrad.sparse`."""
+    from .sparse import from_dense
+
+    return from_dense(self, sparse_dim)
+
+
+@method
+def to_dense(self, dtype=None):
+    """This tensor: it is dense."""
+    return self if dtype is None else self.to(dtype)
+
+
+@method
 def type_as(self, other):
     """This tensor in the dtype of ``other``."""
     return self.to(other)

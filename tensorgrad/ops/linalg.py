@@ -188,6 +188,8 @@ def mm(input, mat2):
     >>> tensorgrad.mm(tensorgrad.ones(1, 2), tensorgrad.ones(2, 3))
     tensor([[2., 2., 2.]])
     """
+    if getattr(input, "layout", None) == "torch.sparse_coo":
+        return input @ mat2
     _of_dims("mm", input, mat2, (2, 2))
     return matmul(input, mat2)
 
