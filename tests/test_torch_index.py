@@ -826,3 +826,12 @@ def test_out_argument_of_pairs():
     values, index = tg.zeros(0), tg.zeros(0, dtype=tg.int64)
     result = tg.sort(tg.tensor([3.0, 1.0]), out=(values, index))
     assert result.values is values and values.tolist() == [1, 3] and index.tolist() == [1, 0]
+
+
+def test_bounds_of_slices_may_be_tensors():
+    """As in ``data[i : i + size] for i in torch.randint(...)``."""
+    x, i = tg.arange(10), tg.tensor(3)
+    assert x[i : i + 2].tolist() == [3, 4]
+    assert x[np.int64(1) : i, None].tolist() == [[1], [2]]
+    with pytest.raises(TypeError):
+        x[1.5:3]

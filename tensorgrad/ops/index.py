@@ -73,7 +73,7 @@ def _basic(index):
                 or type(item.stop) not in _PLAIN
                 or type(item.step) not in _PLAIN
             ):
-                return None
+                return _basic(tuple(map(_plain_slice, items)))
         elif kind is _DOTS:
             dots += 1
             continue
@@ -83,6 +83,14 @@ def _basic(index):
     if dots == 0:
         items = (*items, ...)
     return (viewer, items) if dots < 2 else None
+
+
+def _plain_slice(item):
+    """A slice with integers for bounds, where they are 0-d tensors or have an ``__index__``."""
+    if type(item) is not slice:
+        return item
+    bounds = (item.start, item.stop, item.step)
+    return slice(*(b if type(b) in _PLAIN else operator.index(b) for b in bounds))
 
 
 def _parse(shape, index):
@@ -162,8 +170,7 @@ def _item(item):
     if item is None or item is ...:
         return item
     if isinstance(item, slice):
-        parts = (item.start, item.stop, item.step)
-        return slice(*(p if p is None else operator.index(p) for p in parts))
+        return _plain_slice(item)
     if isinstance(item, bool | np.bool_):
         return asarray(item)
     if isinstance(item, int | np.integer):
