@@ -16,12 +16,12 @@ from .._graph import Tensor, ndarray, wrap
 from .._inplace import apply_inplace
 from .._registry import METHODS, function, op
 from .comparison import clamp
-from .elementwise import copy, keep, where
-from .index import gather, scatter, scatter_add
-from .linalg import matmul, times
-from .reduce import inverse, mean, norm, published, raw, sum
-from .shape import broadcast_to, cat, flip, stack, unsqueeze
-from .special import conj, lgamma
+from .elementwise import copy, float_power, keep, where
+from .index import _gather, scatter, scatter_add
+from .linalg import addbmm, addmm, addmv, addr, baddbmm, matmul, times
+from .reduce import cumprod, cumsum, inverse, mean, norm, published, raw, sum
+from .shape import broadcast_to, cat, chunk, flip, split, stack, unsqueeze
+from .special import conj, ldexp, lgamma
 
 # --- products of vectors ----------------------------------------------------------------
 
@@ -648,16 +648,17 @@ def _scatter_extreme_vjp(g, x, src, out, *, dim, index, include_self):
     i = index
     corner = tuple(slice(n) for n in i.shape)
     best = raw(out)
-    hit = np.asarray(raw(src)[corner] == np.take_along_axis(best, i, dim)).astype(best.dtype)
+    places = _places(best.shape, i, dim)
+    hit = np.asarray(raw(src)[corner] == best[places]).astype(best.dtype)
     mine = np.asarray(raw(x) == best).astype(best.dtype)
     touched = np.zeros(best.shape, bool)
-    touched[_places(best.shape, i, dim)] = True
+    touched[places] = True
     if not include_self:
         mine = np.where(touched, 0, 1).astype(best.dtype)
     ties = np.array(mine)
-    np.add.at(ties, _places(best.shape, i, dim), hit)
+    np.add.at(ties, places, hit)
     share = g / np.maximum(ties, 1)
-    back = gather.op.apply((share, i), {"dim": dim}) * hit
+    back = _gather.op.apply((share, i), {"dim": dim}) * hit
     return share * mine, _grown(back, raw(src).shape)
 
 
@@ -697,16 +698,15 @@ def _scatter_product_vjp(g, x, src, out, *, dim, index, include_self):
     np.multiply.at(one, places, np.where(ss, 1, raw(src)[corner]))
     if not zeros.any():
         gx = g * out / x if mine.all() else g * _kept_quotient(out, x, mine)
-        back = gather.op.apply((g * out, index), {"dim": dim}) / _corner(src, index.shape)
+        back = _gather.op.apply((g * out, index), {"dim": dim}) / _corner(src, index.shape)
     else:
         alone = np.where((zeros == 1) & sx, one, 0)
         others = np.where(zeros == 0, one / np.where(sx, 1, raw(x)), alone)
         gx = g * np.where(mine, others, 0).astype(raw(x).dtype)
-        at = np.take_along_axis
-        count, full = at(zeros, index, dim), at(one, index, dim)
+        count, full = zeros[places], one[places]
         rest = np.where(count == 0, full / np.where(ss, 1, raw(src)[corner]),
                         np.where((count == 1) & ss, full, 0)).astype(raw(x).dtype)  # fmt: skip
-        back = gather.op.apply((g, index), {"dim": dim}) * rest
+        back = _gather.op.apply((g, index), {"dim": dim}) * rest
     return gx, _grown(back, raw(src).shape)
 
 
@@ -807,7 +807,10 @@ def _written(function):
     return write
 
 
-for _function in (scatter_reduce, index_reduce, renorm, mvlgamma):
+for _function in (
+    scatter_reduce, index_reduce, renorm, mvlgamma, addbmm, addmm, addmv, addr, baddbmm, cumprod,
+    cumsum, float_power, ldexp,
+):  # fmt: skip
     METHODS[_function.__name__ + "_"] = _written(_function)
 
 
@@ -824,3 +827,42 @@ def is_same_size(input, other):
 def is_signed(input):
     """Whether the dtype has negative numbers."""
     return raw(input).dtype.kind in "ifc"
+
+
+@function(method=True)
+def split_with_sizes(input, split_sizes, dim=0):
+    """Views of consecutive parts of the given sizes: ``split`` with a list."""
+    return split(input, list(split_sizes), dim)
+
+
+@function(method=True)
+def unsafe_split(input, split_size, dim=0):
+    """The same as ``split``, whose parts may be written to here in any case."""
+    return split(input, split_size, dim)
+
+
+@function(method=True)
+def unsafe_chunk(input, chunks, dim=0):
+    """The same as ``chunk``, whose parts may be written to here in any case."""
+    return chunk(input, chunks, dim)
+
+
+@function(method=True)
+def nonzero_static(input, *, size, fill_value=-1):
+    """The first ``size`` indices of elements that are not zero, filled up with ``fill_value``."""
+    found = np.stack(np.nonzero(raw(input)), 1)[:size]
+    out = np.full((size, raw(input).ndim), fill_value, np.int64)
+    out[: len(found)] = found
+    return wrap(out)
+
+
+@function
+def nuclear_norm(input, dim=(-2, -1), keepdim=False):
+    """The sum of the singular values of matrices; see ``linalg.matrix_norm``."""
+    return norm(input, "nuc", dim, keepdim)
+
+
+@function
+def frobenius_norm(input, dim=None, keepdim=False):
+    """The root of the sum of squares over ``dim``."""
+    return norm(input, 2, dim, keepdim)
