@@ -371,6 +371,25 @@ def test_without_a_batch(masks, batch_first, weights):
     agree(program)
 
 
+@pytest.mark.parametrize("weights", [
+    {"need_weights": False}, {}, {"average_attn_weights": False},
+], ids=str)  # fmt: skip
+@pytest.mark.parametrize("masks", [
+    {}, {"attn_mask": ~bool_mask(L, L)}, {"key_padding_mask": ~bool_mask(N, L)},
+    {"attn_mask": ~bool_mask(L, L), "key_padding_mask": ~bool_mask(N, L)},
+], ids=["none", "2-D", "padding", "both"])  # fmt: skip
+def test_without_gradients(weights, masks):
+    """PyTorch takes another path then."""
+
+    def program(lib):
+        x = inputs(lib, batch_first=True, own=True)
+        given = {k: lib.tensor(m) for k, m in masks.items()}
+        with lib.no_grad():
+            return layer(lib, batch_first=True).eval()(*x, **given, **weights)
+
+    agree(program)
+
+
 def test_masks_of_different_types_warn():
     masks = {"attn_mask": draw(L, S), "key_padding_mask": ~bool_mask(N, S)}
 

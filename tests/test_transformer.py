@@ -10,7 +10,10 @@ import tensorgrad as tg
 from tensorgrad import nn
 from tensorgrad.nn.modules.transformer import _is_causal
 
-pytestmark = pytest.mark.filterwarnings("ignore:enable_nested_tensor:UserWarning")  # PyTorch's
+pytestmark = [  # PyTorch's
+    pytest.mark.filterwarnings("ignore:enable_nested_tensor:UserWarning"),
+    pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors:UserWarning"),
+]
 
 E, H, N, S, T = 8, 2, 3, 5, 4
 
@@ -244,6 +247,23 @@ def test_state_goes_both_ways():
     want = theirs(torch.tensor(src), torch.tensor(tgt)).detach()
     np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)  # float32, eight layers deep
     theirs.load_state_dict({k: torch.tensor(v.numpy()) for k, v in ours.state_dict().items()})
+
+
+@pytest.mark.parametrize("norm_first", [False, True])
+@pytest.mark.parametrize("activation", ["relu", "gelu"])
+def test_without_gradients(norm_first, activation):
+    """PyTorch takes another path then, and puts zeros at padded positions: those are left out."""
+    padded = np.arange(S) > np.array([[4], [2], [3]])
+
+    def program(lib):
+        options = {"activation": activation, "norm_first": norm_first, "batch_first": True}
+        layer = lib.nn.TransformerEncoderLayer(E, H, **settings_of(lib, **options))
+        encoder = filled(lib, lib.nn.TransformerEncoder(layer, 2)).eval()
+        x = sequence(lib, S, 1, True)
+        with lib.no_grad():
+            return encoder(x), encoder(x, src_key_padding_mask=lib.tensor(padded))[~padded]
+
+    agree(program)
 
 
 def test_custom_encoder_and_decoder():
