@@ -361,6 +361,8 @@ def greatest(x, ranges):
     counts = [r[0].shape[1] if moving else len(r) for r in ranges]
     out = np.empty((len(x), *counts), np.int64)
     strides = [prod(shape[i + 1 :]) for i in range(len(shape))]
+    if out.size == 0:
+        return out
     for place in itertools.product(*map(range, counts)):
         if moving:
             grids = [r[0][:, t, None] + np.arange(r[1]) for r, t in zip(ranges, place, strict=True)]
