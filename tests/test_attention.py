@@ -130,6 +130,22 @@ def test_scale(scale):
     agree(lambda lib: sdpa(lib, Q, K, V, scale=scale))
 
 
+@pytest.mark.parametrize("scale", [30.0, 3000.0])
+@pytest.mark.parametrize("is_causal", [False, True])
+def test_scores_that_overflow_an_exponential(scale, is_causal):
+    agree(lambda lib: sdpa(lib, Q, K, V, scale=scale, is_causal=is_causal))
+
+
+def test_float32_scores_just_below_the_shift_are_as_exact():
+    """Scores up to 60 are exponentiated as they are."""
+    q, k, v = (tg.tensor(draw(1, 50, 8, seed=i)) for i in range(3))
+    q = q * (59.0 / (q @ k.mT).abs().max())
+    want = F.scaled_dot_product_attention(q, k, v, scale=1.0)
+    got = F.scaled_dot_product_attention(q.float(), k.float(), v.float(), scale=1.0)
+    # A score of 59 is rounded by 2e-6 before anything is done to it, and there are 8 terms in it.
+    np.testing.assert_allclose(got, want, rtol=2e-5, atol=2e-5)
+
+
 @pytest.mark.parametrize("shapes", [
     ((2, 6, 4, 5), K, V), ((6, 4, 5), K[1:], V[1:]), (Q, K, V), ((2, 6, 4, 5), K, (2, 1, 6, 7)),
     ((2, 4, 4, 5), K, V), ((2, 2, 4, 5), K, V), ((4, 5), (6, 5), (6, 7)),
