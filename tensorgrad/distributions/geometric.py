@@ -1,0 +1,64 @@
+"""The geometric distribution."""
+
+from __future__ import annotations
+
+import tensorgrad as tg
+
+from ..ops.fused import bce_with_logits
+from . import constraints
+from .distribution import Distribution
+from .utils import Odds, broadcast_all, either
+
+__all__ = ["Geometric"]
+
+
+class Geometric(Odds, Distribution):
+    """Failures before the first success, of probability ``probs`` (or ``logits``) each.
+
+    >>> import tensorgrad as torch
+    >>> torch.distributions.Geometric(0.25).mean
+    tensor(3.)
+    """
+
+    arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
+    support = constraints.nonnegative_integer
+    _tensors = {"probs": 0, "logits": 0}
+
+    def __init__(self, probs=None, logits=None, validate_args=None):
+        name, value = either(probs, logits)
+        (value,) = broadcast_all(value)
+        setattr(self, name, value)
+        super().__init__(value.shape, validate_args=validate_args)
+        if self._validate_args and name == "probs" and not bool((value > 0).all()):
+            raise ValueError(
+                f"Expected parameter probs (Tensor of shape {tuple(value.shape)}) of distribution "
+                f"{self!r} to be positive but found invalid values:\n{value[value <= 0].detach()}"
+            )
+
+    @property
+    def mean(self):
+        return 1.0 / self.probs - 1.0
+
+    @property
+    def mode(self):
+        return tg.zeros_like(self.probs)
+
+    @property
+    def variance(self):
+        return (1.0 / self.probs - 1.0) / self.probs
+
+    def sample(self, sample_shape=()):
+        dtype = self.probs.dtype
+        with tg.no_grad():
+            u = tg.empty(self._extended_shape(sample_shape), dtype=dtype)
+            u = u.uniform_(tg.finfo(dtype).tiny, 1)
+            return (u.log() / (-self.probs).log1p()).floor()
+
+    def log_prob(self, value):
+        self._check_value(value)
+        value, probs = broadcast_all(value, self.probs)
+        certain = (probs == 1) & (value == 0)  # 0 * log(0) is meant to be 0
+        return value * (-tg.where(certain, 0.0, probs)).log1p() + self.probs.log()
+
+    def entropy(self):
+        return bce_with_logits(self.logits, self.probs) / self.probs

@@ -1,0 +1,66 @@
+"""The Kumaraswamy distribution."""
+
+from __future__ import annotations
+
+import math
+
+import tensorgrad as tg
+
+from . import constraints
+from .transformed_distribution import TransformedDistribution
+from .transforms import AffineTransform, PowerTransform
+from .uniform import Uniform
+from .utils import broadcast_all, euler_constant
+
+__all__ = ["Kumaraswamy"]
+
+
+class Kumaraswamy(TransformedDistribution):
+    """Distribution function ``1 - (1 - x**concentration1) ** concentration0`` on [0, 1].
+
+    >>> import tensorgrad as torch
+    >>> torch.distributions.Kumaraswamy(1.0, 1.0).mean
+    tensor(0.5000)
+    """
+
+    arg_constraints = {
+        "concentration1": constraints.positive,
+        "concentration0": constraints.positive,
+    }
+    support = constraints.unit_interval
+    has_rsample = True
+    _tensors = {"concentration1": 0, "concentration0": 0}
+
+    def __init__(self, concentration1, concentration0, validate_args=None):
+        self.concentration1, self.concentration0 = broadcast_all(concentration1, concentration0)
+        low, high = (tg.full_like(self.concentration0, v) for v in (0, 1))
+        parts = [
+            PowerTransform(exponent=self.concentration0.reciprocal()),
+            AffineTransform(loc=1.0, scale=-1.0),
+            PowerTransform(exponent=self.concentration1.reciprocal()),
+        ]
+        base = Uniform(low, high, validate_args=validate_args)
+        super().__init__(base, parts, validate_args=validate_args)
+
+    def _moment(self, n):
+        first, b = 1 + n / self.concentration1, self.concentration0
+        return b * (first.lgamma() + b.lgamma() - (first + b).lgamma()).exp()
+
+    @property
+    def mean(self):
+        return self._moment(1)
+
+    @property
+    def mode(self):
+        a, b = self.concentration1, self.concentration0
+        log_mode = b.reciprocal() * (-b).log1p() - (-b * a).log1p()
+        return tg.where((b < 1) | (a < 1), math.nan, log_mode).exp()
+
+    @property
+    def variance(self):
+        return self._moment(2) - self.mean.pow(2)
+
+    def entropy(self):
+        a, b = self.concentration1, self.concentration0
+        harmonic = (b + 1).digamma() + euler_constant
+        return (1 - b.reciprocal()) + (1 - a.reciprocal()) * harmonic - a.log() - b.log()

@@ -1,0 +1,126 @@
+"""Mixtures of distributions of one family."""
+
+from __future__ import annotations
+
+import tensorgrad as tg
+
+from .._tensor import Size
+from . import constraints
+from .categorical import Categorical
+from .distribution import Distribution
+
+__all__ = ["MixtureSameFamily"]
+
+
+class MixtureSameFamily(Distribution):
+    """A draw of the component that a categorical draw selects.
+
+    Args:
+        mixture_distribution: a Categorical over the components.
+        component_distribution: its last batch dimension holds the components.
+        validate_args: as in :class:`Distribution`.
+
+    Raises:
+        ValueError: arguments of other types, or of shapes that do not fit.
+
+    >>> import tensorgrad as torch
+    >>> d = torch.distributions
+    >>> mix = d.Categorical(torch.ones(2))
+    >>> d.MixtureSameFamily(mix, d.Normal(torch.tensor([0.0, 2.0]), 1.0)).mean
+    tensor(1.)
+    """
+
+    arg_constraints = {}
+
+    def __init__(self, mixture_distribution, component_distribution, validate_args=None):
+        mixture, component = mixture_distribution, component_distribution
+        if not isinstance(mixture, Categorical):
+            raise ValueError(
+                "The Mixture distribution needs to be an instance of "
+                f"torch.distributions.Categorical, got {type(mixture).__name__}"
+            )
+        if not isinstance(component, Distribution):
+            raise ValueError(
+                "The Component distribution needs to be an instance of "
+                f"torch.distributions.Distribution, got {type(component).__name__}"
+            )
+        mixing, batch = mixture.batch_shape, component.batch_shape[:-1]
+        for i, j in zip(reversed(mixing), reversed(batch), strict=False):
+            if i != 1 and j != 1 and i != j:
+                raise ValueError(
+                    f"`mixture_distribution.batch_shape` ({mixing}) is not compatible with "
+                    f"`component_distribution.batch_shape`({batch})"
+                )
+        count, components = mixture.logits.shape[-1], component.batch_shape[-1]
+        if count != components:
+            raise ValueError(
+                f"`mixture_distribution component` ({count}) does not equal "
+                f"`component_distribution.batch_shape[-1]` ({components})"
+            )
+        self._mixture_distribution, self._component_distribution = mixture, component
+        super().__init__(batch, component.event_shape, validate_args=validate_args)
+
+    def expand(self, batch_shape, _instance=None):
+        new, batch_shape = self._get_checked_instance(MixtureSameFamily, _instance), Size(batch_shape)
+        count = self.mixture_distribution._num_events
+        new._component_distribution = self.component_distribution.expand(batch_shape + (count,))
+        new._mixture_distribution = self.mixture_distribution.expand(batch_shape)
+        Distribution.__init__(new, batch_shape, self.event_shape, validate_args=False)
+        new._validate_args = self._validate_args
+        return new
+
+    @constraints.dependent_property
+    def support(self):
+        """What every component can take."""
+        return constraints.MixtureSameFamilyConstraint(self.component_distribution.support)
+
+    @property
+    def mixture_distribution(self):
+        """The Categorical."""
+        return self._mixture_distribution
+
+    @property
+    def component_distribution(self):
+        """The components."""
+        return self._component_distribution
+
+    def _expected(self, values):
+        """The mean of ``values``, one for each component, by the probabilities of these."""
+        dims = len(self.event_shape)
+        probs = self.mixture_distribution.probs
+        probs = probs.reshape(probs.shape + (1,) * dims)
+        return (probs * values).sum(-1 - dims)
+
+    def _among(self, x):
+        return x.unsqueeze(-1 - len(self.event_shape))
+
+    @property
+    def mean(self):
+        return self._expected(self.component_distribution.mean)
+
+    @property
+    def variance(self):
+        component = self.component_distribution
+        apart = (component.mean - self._among(self.mean)).pow(2)
+        return self._expected(component.variance) + self._expected(apart)
+
+    def cdf(self, x):
+        return (self.component_distribution.cdf(self._among(x)) * self.mixture_distribution.probs).sum(-1)
+
+    def log_prob(self, x):
+        self._check_value(x)
+        each = self.component_distribution.log_prob(self._among(x))
+        return (each + tg.log_softmax(self.mixture_distribution.logits, -1)).logsumexp(-1)
+
+    def sample(self, sample_shape=()):
+        with tg.no_grad():
+            dims = len(self.event_shape)
+            chosen = self.mixture_distribution.sample(sample_shape)
+            drawn = self.component_distribution.sample(sample_shape)
+            index = chosen.reshape(chosen.shape + (1,) * (dims + 1))
+            at = drawn.dim() - dims - 1
+            shape = drawn.shape[:at] + (1,) + drawn.shape[at + 1 :]
+            return drawn.gather(at, index.expand(shape)).squeeze(at)
+
+    def __repr__(self):
+        return f"MixtureSameFamily(\n  {self.mixture_distribution},\n  {self.component_distribution})"

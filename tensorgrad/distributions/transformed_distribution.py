@@ -1,0 +1,131 @@
+"""The images of random variables under transforms."""
+
+from __future__ import annotations
+
+import tensorgrad as tg
+
+from .._tensor import Size
+from . import constraints
+from .distribution import Distribution
+from .independent import Independent
+from .transforms import ComposeTransform, Transform
+from .utils import sum_rightmost
+
+__all__ = ["TransformedDistribution"]
+
+
+class TransformedDistribution(Distribution):
+    """What draws of ``base_distribution`` become under ``transforms``, applied in order.
+
+    Args:
+        base_distribution: the distribution.
+        transforms: a Transform or a list of them.
+        validate_args: as in :class:`Distribution`.
+
+    Raises:
+        ValueError: ``transforms`` is something else, or needs more dimensions than there are.
+
+    >>> import tensorgrad as torch
+    >>> d = torch.distributions
+    >>> uniform = d.Uniform(0.0, 1.0)
+    >>> logistic = d.TransformedDistribution(uniform, [d.SigmoidTransform().inv])
+    >>> logistic.log_prob(torch.tensor(0.0))
+    tensor(-1.3863)
+    """
+
+    arg_constraints = {}
+    _tensors = {}
+
+    def __init__(self, base_distribution, transforms, validate_args=None):
+        self.transforms = [transforms] if isinstance(transforms, Transform) else transforms
+        if not isinstance(self.transforms, list):
+            raise ValueError(f"transforms must be a Transform or list, but was {transforms}")
+        if not all(isinstance(t, Transform) for t in self.transforms):
+            raise ValueError("transforms must be a Transform or a list of Transforms")
+        batch, event = base_distribution.batch_shape, base_distribution.event_shape
+        whole = ComposeTransform(self.transforms)
+        before, after = whole.domain.event_dim, whole.codomain.event_dim
+        if len(batch + event) < before:
+            raise ValueError(
+                "base_distribution needs to have shape with size at least "
+                f"{before}, but got {batch + event}."
+            )
+        shape = Size(whole.forward_shape(batch + event))
+        needed = Size(whole.inverse_shape(shape))
+        if needed != batch + event:
+            base_distribution = base_distribution.expand(needed[: len(needed) - len(event)])
+        if before > len(event):
+            base_distribution = Independent(base_distribution, before - len(event))
+        self.base_dist = base_distribution
+        cut = len(shape) - max(after, len(event) + after - before)
+        super().__init__(shape[:cut], shape[cut:], validate_args=validate_args)
+
+    def expand(self, batch_shape, _instance=None):
+        new = self._get_checked_instance(self._declaring_class(), _instance)
+        batch_shape = Size(batch_shape)
+        self._fill(new, batch_shape)
+        shape = batch_shape + self.event_shape
+        for t in reversed(self.transforms):
+            shape = t.inverse_shape(shape)
+        new.base_dist = self.base_dist.expand(shape[: len(shape) - len(self.base_dist.event_shape)])
+        new.transforms = self.transforms
+        Distribution.__init__(new, batch_shape, self.event_shape, validate_args=False)
+        new._validate_args = self._validate_args
+        return new
+
+    @constraints.dependent_property(is_discrete=False)
+    def support(self):
+        """What the last transform makes."""
+        if not self.transforms:
+            return self.base_dist.support
+        made = self.transforms[-1].codomain
+        extra = len(self.event_shape) - made.event_dim
+        return constraints.independent(made, extra) if extra > 0 else made
+
+    @property
+    def has_rsample(self):
+        """That of the base."""
+        return self.base_dist.has_rsample
+
+    def _forward(self, x):
+        for transform in self.transforms:
+            x = transform(x)
+        return x
+
+    def sample(self, sample_shape=()):
+        with tg.no_grad():
+            return self._forward(self.base_dist.sample(sample_shape))
+
+    def rsample(self, sample_shape=()):
+        return self._forward(self.base_dist.rsample(sample_shape))
+
+    def log_prob(self, value):
+        self._check_value(value)
+        dims, total = len(self.event_shape), 0.0
+        for transform in reversed(self.transforms):
+            x = transform.inv(value)
+            dims += transform.domain.event_dim - transform.codomain.event_dim
+            slope = transform.log_abs_det_jacobian(x, value)
+            total = total - sum_rightmost(slope, dims - transform.domain.event_dim)
+            value = x
+        extra = dims - len(self.base_dist.event_shape)
+        return total + sum_rightmost(self.base_dist.log_prob(value), extra)
+
+    def _rising(self, value):
+        """Probabilities, turned around if the transforms decrease."""
+        sign = 1
+        for transform in self.transforms:
+            sign = sign * transform.sign
+        if isinstance(sign, int) and sign == 1:
+            return value
+        return sign * (value - 0.5) + 0.5
+
+    def cdf(self, value):
+        for transform in reversed(self.transforms):
+            value = transform.inv(value)
+        if self._validate_args:
+            self.base_dist._validate_sample(value)
+        return self._rising(self.base_dist.cdf(value))
+
+    def icdf(self, value):
+        return self._forward(self.base_dist.icdf(self._rising(value)))
