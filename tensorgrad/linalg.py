@@ -274,6 +274,11 @@ def lstsq(A, B, rcond=None, *, driver=None):
             f"torch.linalg.lstsq: parameter `driver` should be one of {_DRIVERS}, got {driver!r}"
         )
     x = _matrices("torch.linalg.lstsq", A=A)
+    if not 0 <= A.ndim - B.ndim <= 1:
+        raise errors.ShapeError(
+            f"torch.linalg.lstsq: B must have as many dimensions as A or one less, got {B.ndim} "
+            f"and {A.ndim}"
+        )
     vector = _is_vector(A, B)
     b = B.unsqueeze(-1) if vector else B
     _matrices("torch.linalg.lstsq", A=A, B=b)
@@ -290,7 +295,6 @@ def lstsq(A, B, rcond=None, *, driver=None):
     residuals = nothing
     if m > n and driver != "gelsy" and np.all(rank == n):
         residuals = (np.abs(_raw(b) - x @ _raw(solution)) ** 2).sum(-2)
-        residuals = residuals[..., 0] if vector else residuals
     return return_types.linalg_lstsq(
         solution.squeeze(-1) if vector else solution,
         wrap(np.asarray(residuals)),
@@ -543,6 +547,18 @@ def lu_factor(A, *, pivot=True, out=None):
 # --- norms ------------------------------------------------------------------------------
 
 
+def _widened(name, x, dtype):
+    """``x`` in ``dtype``, which must have room for it."""
+    if dtype is None or not isinstance(x, Tensor):
+        return x
+    if dtypes.promote_types(x._array.dtype, dtype.numpy) != dtype.numpy:
+        raise errors.DtypeError(
+            f"{name}: the dtype of the input ({x.dtype}) should be convertible without narrowing "
+            f"to the specified dtype ({dtype})"
+        )
+    return x.to(dtype)
+
+
 def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None, out=None):
     """The norm of vectors: ``sum(|x|**ord) ** (1/ord)`` over ``dim``.
 
@@ -561,7 +577,7 @@ def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None, out=None):
     if isinstance(ord, str) or ord is None:
         raise TypeError(f"linalg_vector_norm(): argument 'ord' must be Number, not {ord!r}")
     dim = tuple(dim) if isinstance(dim, list) else dim
-    return _into(out, _norm(x, ord, dim, keepdim, dtype=dtype))
+    return _into(out, _norm(_widened("linalg.vector_norm", x, dtype), ord, dim, keepdim))
 
 
 def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None, out=None):
@@ -581,7 +597,7 @@ def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None, out=No
         RuntimeError: another ``ord``, or dimensions that do not fit.
     """
     if not isinstance(A, Tensor):
-        raise TypeError(f"linalg.matrix_norm(): argument 'A' must be Tensor, not {type(A).__name__}")
+        raise TypeError(f"linalg.matrix_norm(): A must be Tensor, not {type(A).__name__}")
     if A.ndim < 2:
         raise errors.ShapeError(
             f"linalg.matrix_norm: The input tensor A must have at least 2 dimensions, got {A.ndim}"
@@ -591,7 +607,7 @@ def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None, out=No
     rows, columns = (d + A.ndim if d < 0 else d for d in dim)
     if rows == columns:
         raise errors.ShapeError(f"linalg.matrix_norm: dims must be different. Got {tuple(dim)}")
-    A = A if dtype is None else A.to(dtype)
+    A = _widened("linalg.matrix_norm", A, dtype)
     if _raw(A).dtype.kind not in "fc":
         _need_precision("linalg.matrix_norm", _raw(A))
     if isinstance(ord, str):
@@ -628,7 +644,7 @@ def norm(A, ord=None, dim=None, keepdim=False, *, out=None, dtype=None):
     """
     dims = None if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
     if ord is None:
-        return _into(out, _norm(A, 2, dims, keepdim, dtype=dtype))
+        return _into(out, _norm(_widened("linalg.norm", A, dtype), 2, dims, keepdim))
     if dims is None and A.ndim not in (1, 2):
         raise errors.ShapeError(
             "linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got "
@@ -736,11 +752,11 @@ def diagonal(A, *, offset=0, dim1=-2, dim2=-1):
     return FUNCTIONS["diagonal"](A, offset, dim1, dim2)
 
 
-def vander(x, N=None):
-    """The powers 0 to N - 1 of each element, along a new last dimension; N defaults to their number.
+def vander(x, *, N=None):
+    """The powers 0 to N - 1 of each element along a new last dimension; N is their number if None.
 
     >>> import tensorgrad
-    >>> tensorgrad.linalg.vander(tensorgrad.tensor([1, 2, 3]), 3)
+    >>> tensorgrad.linalg.vander(tensorgrad.tensor([1, 2, 3]), N=3)
     tensor([[1, 1, 1],
             [1, 2, 4],
             [1, 3, 9]])

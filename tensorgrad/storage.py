@@ -254,6 +254,8 @@ def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False):
         array = np.frombuffer(buffer, dtypes.to_numpy(dtype), count, offset)
     except ValueError as error:
         raise ValueError(f"frombuffer: {error}") from None
+    if not array.size:
+        raise ValueError("frombuffer: the buffer and count must not be empty")
     return wrap(array).requires_grad_(requires_grad)
 
 

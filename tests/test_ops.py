@@ -21,7 +21,7 @@ from tensorgrad._graph import wrap
 from tensorgrad._registry import OPS, REQUIRED
 
 # What takes or makes complex numbers only is tested in tests/test_complex.py.
-COMPLEX_ONLY = {"imag", "complex", "view_as_real", "view_as_complex", "linalg_eig"}
+COMPLEX_ONLY = {"imag", "complex", "view_as_real", "view_as_complex", "linalg_eig", "linalg_eig_values"}
 # These read one triangle, and their gradient is that of the Hermitian matrix, not of its
 # elements: tests/test_linalg.py. And what has no derivative in some input: tests/test_special.py.
 HERMITIAN = {"cholesky", "eigh_values", "eigh_vectors"}

@@ -130,6 +130,7 @@ def _parts(run, fns, x, **attrs):
         fns: for each part the op that gives it and has the other parts as residuals, in order;
             None for a part without derivative.
         x: the Tensor.
+        attrs: the attributes of the ops.
     """
     array = raw(x)
     parts = run(array, **attrs)
@@ -228,24 +229,24 @@ inverse_of.vjp(x=lambda g, out: -times(times(H(out), g), H(out)))
 
 @op(public=False, method=False)
 def cofactors(x):
-    """The cofactors of each matrix, ``det(x) * inv(x).T`` where that exists: the derivative of det.
+    """The cofactors of each matrix, ``det(x) * inv(x).T`` where that exists, conjugated.
 
     From the singular values, of which each cofactor is a polynomial: right for singular matrices.
     """
     u, s, vh = np.linalg.svd(x)
     n = s.shape[-1]
-    others = np.broadcast_to(s[..., None, :], s.shape + (n,)).copy()
+    others = np.broadcast_to(s[..., None, :], (*s.shape, n)).copy()
     others[..., range(n), range(n)] = 1
-    sign = np.linalg.det(u) * np.linalg.det(vh)
+    sign = np.conj(np.linalg.det(u) * np.linalg.det(vh))
     scaled = u * (others.prod(-1) * sign[..., None])[..., None, :]
-    return (scaled @ vh).conj().astype(x.dtype) if x.dtype.kind == "c" else scaled @ vh
+    return (scaled @ vh).astype(x.dtype, copy=False)
 
 
 def _cofactors_x(g, x, out):
     """Where ``x`` has an inverse."""
     inverse = H(inverse_of(x))
-    weight = sum(g * (conj(out) if raw(out).dtype.kind == "c" else out), (-2, -1), True)
-    return weight * inverse - times(times(inverse, g.mT), out)
+    weight = sum(H(g).mT * out, (-2, -1), True)
+    return weight * inverse - times(times(inverse, H(g)), out)
 
 
 cofactors.vjp(x=_cofactors_x)
@@ -422,7 +423,28 @@ def _eigh_values_x(g, vectors, *, uplo):
     return _hermitian(times(vectors * g[..., None, :], H(vectors)))
 
 
+def demand_phase_free(name, inner):
+    """Refuse the gradient of what depends on the phases of complex eigenvectors.
+
+    Args:
+        name: of the decomposition.
+        inner: ``vectors.H @ g``, whose diagonal is real where no phase matters.
+
+    Raises:
+        RuntimeError: it is not.
+    """
+    diagonal = np.diagonal(raw(inner), 0, -2, -1)
+    if not np.allclose(diagonal.imag, 0, rtol=1e-2, atol=1e-2):
+        raise RuntimeError(
+            f"{name}_backward: The eigenvectors in the complex case are specified up to "
+            "multiplication by e^{i phi}. The specified loss function depends on this quantity, so "
+            "it is ill-defined."
+        )
+
+
 def _eigh_vectors_x(g, out, values, *, uplo):
+    if raw(out).dtype.kind == "c":
+        demand_phase_free("linalg_eigh", times(H(out), g))
     return _hermitian(times(times(out, times(H(out), g) / _gaps(values)), H(out)))
 
 
@@ -545,6 +567,7 @@ eliminated.vjp(x=_eliminated_x)
 
 
 def lu_of_one(x):
+    """(L and U in one matrix, exchanges counted from 1) of one matrix, by LAPACK."""
     from scipy.linalg import lapack
 
     if not x.size:
@@ -556,7 +579,7 @@ def lu_of_one(x):
 
 def order_of(swaps, m):
     """The order of rows that LAPACK's exchanges (counted from 1) lead to, for each matrix."""
-    order = np.broadcast_to(np.arange(m), swaps.shape[:-1] + (m,)).copy()
+    order = np.broadcast_to(np.arange(m), (*swaps.shape[:-1], m)).copy()
     for i in range(swaps.shape[-1]):
         j = swaps[..., i, None].astype(np.int64) - 1
         here, there = order[..., i : i + 1].copy(), np.take_along_axis(order, j, -1)
@@ -584,7 +607,7 @@ def lu_packed(x):
 def permutation(swaps, m, dtype):
     """The permutation matrices P with ``x = P @ L @ U``."""
     order = order_of(raw(swaps), m)
-    p = np.zeros(order.shape + (m,), dtype)
+    p = np.zeros((*order.shape, m), dtype)
     np.put_along_axis(p, order[..., None, :], 1, -2)
     return wrap(p)
 
@@ -615,7 +638,7 @@ def solve_by_lu(packed, swaps, b, left=True, adjoint=False):
 
 def cutoff(shape, s, atol, rtol):
     """The singular value below which one counts as zero: max(atol, rtol * the largest)."""
-    largest = s.max(-1, keepdims=True) if s.shape[-1] else np.zeros(s.shape[:-1] + (1,), s.dtype)
+    largest = s.max(-1, keepdims=True) if s.shape[-1] else np.zeros((*s.shape[:-1], 1), s.dtype)
     if rtol is None:
         given = atol is not None and np.any(np.asarray(atol) > 0)
         rtol = 0.0 if given else np.finfo(s.dtype).eps * max(shape[-2:])

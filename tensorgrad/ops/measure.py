@@ -11,12 +11,12 @@ import warnings
 
 import numpy as np
 
-from .. import dtypes, errors, return_types
-from .._graph import Tensor, ndarray, wrap
-from .._inplace import apply_inplace
+from .. import _graph, dtypes, errors, return_types
+from .._graph import Tensor, edge_of, ndarray, wrap
+from .._inplace import adopt, check_memory, check_writable, fit, keep_saved
 from .._registry import METHODS, function, op
 from .comparison import clamp
-from .elementwise import copy, float_power, keep, where
+from .elementwise import float_power, keep, where
 from .index import _gather, scatter, scatter_add
 from .linalg import addbmm, addmm, addmv, addr, baddbmm, matmul, times
 from .reduce import cumprod, cumsum, inverse, mean, norm, published, raw, sum
@@ -59,7 +59,9 @@ def cross(input, other, dim=None):
             "Using torch.cross without specifying the dim arg is deprecated: pass dim, or use "
             "torch.linalg.cross, whose dim is -1", UserWarning, stacklevel=3,
         )  # fmt: skip
-        shape = np.broadcast_shapes(raw(input).shape, raw(other).shape)
+        shape = raw(input).shape
+        if raw(other).ndim == len(shape):
+            shape = np.broadcast_shapes(shape, raw(other).shape)
         if 3 not in shape:
             raise errors.ShapeError(f"no dimension of size 3 in input, got shape {shape}")
         dim = shape.index(3)
@@ -801,8 +803,22 @@ def _written(function):
     """The in-place method of a function composed from ops."""
 
     def write(self, *args, **kwargs):
-        return apply_inplace(copy.op, self, (function(self, *args, **kwargs),), {})
+        name = function.__name__
+        tracked = any(isinstance(a, Tensor) and a._edge is not None for a in args)
+        check_writable(self, tracked)
+        check_memory(name + "_", self._array)
+        since = _graph._next()
+        result = function(self, *args, **kwargs)
+        if function is float_power and result.dtype != self.dtype:
+            raise errors.DtypeError(
+                f"the base given to float_power_ has dtype {self.dtype} but the operation's result "
+                f"requires dtype {result.dtype}; use the out-of-place form"
+            )
+        result = fit(name, self, result)
+        keep_saved(edge_of(result), self._array, since)
+        return adopt(self, result)
 
+    write.__name__ = function.__name__ + "_"
     write.__doc__ = f"In-place :func:`tensorgrad.{function.__name__}`."
     return write
 
