@@ -58,8 +58,8 @@ strided = "torch.strided"
 # Imported when first used, so that a script pays for what it touches.
 _SUBMODULES = (
     "accelerator", "amp", "augment", "backends", "compiler", "cuda", "datasets", "distributed",
-    "distributions", "fft", "hub", "jit", "legacy", "linalg", "mps", "nn", "onnx", "optim", "profiler",
-    "serialization", "settings", "sparse", "special", "storage", "testing",
+    "distributions", "fft", "hub", "jit", "legacy", "linalg", "mps", "nn", "onnx", "optim",
+    "profiler", "serialization", "settings", "sparse", "special", "storage", "testing",
     "utils",
 )  # fmt: skip
 # Functions that are methods: torch.exp_(x) is x.exp_().

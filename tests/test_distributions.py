@@ -1,7 +1,5 @@
 """Distributions beside PyTorch: densities, moments, gradients, draws, divergences, transforms."""
 
-import warnings
-
 import numpy as np
 import pytest
 from both import agree, outcome
@@ -9,7 +7,6 @@ from both import agree, outcome
 import tensorgrad
 
 torch = pytest.importorskip("torch")
-warnings.filterwarnings("ignore", message=".*Singular sample.*")
 
 A, B = [0.7, 1.5, 3.2], [2.5, 0.4, 1.1]  # positive
 P = [0.2, 0.5, 0.9]
@@ -29,7 +26,8 @@ CASES = {
     "bernoulli": ("Bernoulli", (P,), {}, [1.0, 0.0, 1.0]),
     "bernoulli_logits": ("Bernoulli", (), {"logits": R}, [1.0, 0.0, 1.0]),
     "beta": ("Beta", (A, B), {}, U),
-    "binomial": ("Binomial", (7, P), {}, [3.0, 0.0, 7.0]),
+    # Not 0.5: there PyTorch loses the second derivative of the normalizer.
+    "binomial": ("Binomial", (7, [0.2, 0.4, 0.9]), {}, [3.0, 0.0, 7.0]),
     "binomial_logits": ("Binomial", (7,), {"logits": R}, [3.0, 0.0, 7.0]),
     "categorical": ("Categorical", (ROWS,), {}, [2.0, 0.0]),
     "categorical_logits": ("Categorical", (), {"logits": LOGITS}, [2.0, 0.0]),
@@ -51,7 +49,8 @@ CASES = {
     "log_normal": ("LogNormal", (R, A), {}, B),
     "logistic_normal": ("LogisticNormal", ([0.1, -0.4], [0.5, 1.5]), {}, SIMPLEX[0]),
     "low_rank": ("LowRankMultivariateNormal", (R, [[0.5], [1.0], [-0.3]], A), {}, A),
-    "multinomial": ("Multinomial", (5, ROWS), {}, [[1.0, 2.0, 2.0], [5.0, 0.0, 0.0]]),
+    "multinomial": ("Multinomial", (5, [[0.2, 0.35, 0.45], [0.6, 0.1, 0.3]]), {},
+                    [[1.0, 2.0, 2.0], [5.0, 0.0, 0.0]]),
     "multivariate_cov": ("MultivariateNormal", (R,), {"covariance_matrix": COV}, [A, B]),
     "multivariate_prec": ("MultivariateNormal", ([R, A],), {"precision_matrix": COV}, [A, B]),
     "multivariate_tril": ("MultivariateNormal", (R,), {"scale_tril": TRIL}, A),
@@ -69,7 +68,7 @@ CASES = {
     "weibull": ("Weibull", (A, B), {}, U),
     "wishart": ("Wishart", (4.5,), {"covariance_matrix": COV}, COV),
     "wishart_tril": ("Wishart", ([4.5, 6.0],), {"scale_tril": TRIL}, COV),
-}
+}  # fmt: skip
 cases = pytest.mark.parametrize("name", CASES)
 # PyTorch's Bessel functions are good to 1e-7 here; its gamma derivatives to 1e-3.
 RTOL = {"von_mises": 2e-6}
@@ -85,7 +84,8 @@ def tensors(lib, name, track=False):
             return value
         leaf = lib.tensor(value, dtype=lib.float64, requires_grad=track)
         leaves.append(leaf)
-        return leaf
+        # PyTorch's cholesky_solve also hands a gradient to the half that it does not read.
+        return leaf.tril() if value is TRIL else leaf
 
     args, kwargs = [made(v) for v in args], {k: made(v) for k, v in kwargs.items()}
     return getattr(lib.distributions, kind)(*args, **kwargs), leaves
@@ -106,7 +106,8 @@ def derivatives(lib, out, leaves):
         return [out, [g for g in first if g is not None]]
     second = lib.autograd.grad(total, leaves, allow_unused=True)
     zero = lib.zeros(())
-    full = [lib.zeros_like(p) if g is None else g for g, p in zip(second, leaves, strict=True)]
+    full = [lib.zeros_like(p) + (0 if g is None else g)
+            for g, p in zip(second, leaves, strict=True)]  # fmt: skip
     return [out, [zero if g is None else g for g in first], full]
 
 
@@ -135,7 +136,8 @@ def test_entropy_and_its_derivatives(name):
         out = d.entropy()
         return derivatives(lib, out, leaves) if out.requires_grad else out
 
-    agree(program, rtol=1e-8)
+    # PyTorch takes the logarithm of a factorial in float32 here.
+    agree(program, rtol=1e-7 if name == "multinomial" else 1e-8)
 
 
 @cases
@@ -172,7 +174,11 @@ def test_enumerated_support(name):
         agree(lambda lib, e=expand: tensors(lib, name)[0].enumerate_support(e))
 
 
-@cases
+# PyTorch takes regular Wishart draws for singular ones, and draws them anew with a warning.
+WISHART = ("wishart", "wishart_tril")
+
+
+@pytest.mark.parametrize("name", [n for n in CASES if n not in WISHART])
 def test_seeded_draws_equal_pytorch(name):
     """To rounding: beyond NumPy's and PyTorch's vector functions nothing differs."""
 
@@ -184,7 +190,21 @@ def test_seeded_draws_equal_pytorch(name):
     agree(program, rtol=1e-9)
 
 
-REPARAMETERIZED = [n for n, c in CASES.items() if getattr(torch.distributions, c[0]).has_rsample]
+@pytest.mark.parametrize("name", WISHART)
+def test_wishart_draws(name):
+    def program(lib):
+        lib.manual_seed(3)
+        d, leaves = tensors(lib, name, track=True)
+        draw = d.rsample if lib is tensorgrad else d._bartlett_sampling
+        out = draw((4,))
+        return [out, lib.autograd.grad(out.sum(), leaves)]
+
+    agree(lambda lib: program(lib)[0], rtol=1e-9)
+    agree(lambda lib: list(program(lib)[1]), rtol=2e-3)  # PyTorch's gamma derivatives
+
+
+REPARAMETERIZED = [n for n, c in CASES.items() if n not in WISHART
+                   and getattr(torch.distributions, c[0]).has_rsample]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", [*REPARAMETERIZED, "gumbel", "pareto", "weibull"])
@@ -197,8 +217,7 @@ def test_gradients_of_draws(name):
         grads = lib.autograd.grad((out * weights).sum(), leaves, allow_unused=True)
         return [out, [g for g in grads if g is not None]]
 
-    gamma = ("beta", "chi2", "dirichlet", "fisher", "gamma", "inverse_gamma", "student", "wishart",
-             "wishart_tril")  # fmt: skip
+    gamma = ("beta", "chi2", "dirichlet", "fisher", "gamma", "inverse_gamma", "student")
     agree(program, rtol=2e-3 if name in gamma else 1e-8)
 
 
@@ -428,7 +447,7 @@ def test_subclasses():
     with pytest.raises(NotImplementedError, match="expand"):
         Shifted(0.0).expand((2,))
     with pytest.raises(NotImplementedError):
-        d.Distribution().expand((2,))
+        d.Distribution(validate_args=False).expand((2,))
     with pytest.warns(FutureWarning):
         assert d.Normal(0.0, 1.0).sample_n(3).shape == (3,)
 
@@ -466,13 +485,15 @@ TRANSFORMS = {
     "cholesky": (lambda t, x: t.LowerCholeskyTransform(), SQUARE),
     "definite": (lambda t, x: t.PositiveDefiniteTransform(), SQUARE),
     "correlation": (lambda t, x: t.CorrCholeskyTransform(), [R, U]),
-    "compose": (lambda t, x: t.ComposeTransform([t.AffineTransform(0.5, 2.0), t.TanhTransform()]), R),
+    "compose": (
+        lambda t, x: t.ComposeTransform([t.AffineTransform(0.5, 2.0), t.TanhTransform()]), R),
     "compose dims": (
         lambda t, x: t.ComposeTransform([t.ExpTransform(), t.ExpTransform().inv,
                                          t.StickBreakingTransform()]), [R, A]),
     "independent": (lambda t, x: t.IndependentTransform(t.ExpTransform(), 1), [R, A]),
     "reshape": (lambda t, x: t.ReshapeTransform((2, 3), (6,)), [[R, A]]),
-    "cat": (lambda t, x: t.CatTransform([t.ExpTransform(), t.SigmoidTransform()], 1, [1, 2]), [R, A]),
+    "cat": (
+        lambda t, x: t.CatTransform([t.ExpTransform(), t.SigmoidTransform()], 1, [1, 2]), [R, A]),
     "stack": (lambda t, x: t.StackTransform([t.ExpTransform(), t.TanhTransform()], 0), [R, A]),
     "identity": (lambda t, x: t.identity_transform, R),
 }  # fmt: skip
@@ -549,3 +570,14 @@ def test_constraints():
         return out
 
     agree(program)
+
+
+def test_second_derivative_of_a_power_keeps_float64():
+    """Of a zero-dimensional exponent, which went through float32 under create_graph."""
+
+    def program(lib):
+        x = lib.tensor(A, dtype=lib.float64, requires_grad=True)
+        y = x ** lib.tensor(1.7, dtype=lib.float64)
+        return derivatives(lib, y, [x])
+
+    agree(program, rtol=1e-12)

@@ -265,6 +265,6 @@ class Distribution:
             )
 
     def __repr__(self):
-        own = [(name, self.__dict__[name]) for name in self.arg_constraints if name in self.__dict__]
-        shown = [f"{n}: {v if v.numel() == 1 else v.shape}" for n, v in own]
+        own = {n: self.__dict__[n] for n in self.arg_constraints if n in self.__dict__}
+        shown = [f"{n}: {v if v.numel() == 1 else v.shape}" for n, v in own.items()]
         return f"{type(self).__name__}({', '.join(shown)})"

@@ -48,7 +48,8 @@ class Gamma(ExponentialFamily):
         drawn = tg._standard_gamma(self.concentration.expand(shape)) / self.rate.expand(shape)
         # Not zero, whose logarithm is infinite; the derivative is left alone, as in PyTorch.
         tiny = tg.finfo(drawn.dtype).tiny
-        return drawn if bool((drawn >= tiny).all()) else drawn + (tiny - drawn.detach()).clamp(min=0)
+        lift = (tiny - drawn.detach()).clamp(min=0)
+        return drawn + lift if bool((lift > 0).any()) else drawn
 
     def log_prob(self, value):
         value = tg.as_tensor(value, dtype=self.rate.dtype)

@@ -251,7 +251,8 @@ def _covariance_terms(d):
     if isinstance(d, MultivariateNormal):
         factor = d._unbroadcasted_scale_tril
         return 2 * half_log_det(factor), [factor]
-    return d._log_det(), [d._unbroadcasted_cov_factor, d._unbroadcasted_cov_diag.sqrt().diag_embed()]
+    root = d._unbroadcasted_cov_diag.sqrt()
+    return d._log_det(), [d._unbroadcasted_cov_factor, root.diag_embed()]
 
 
 def _squares(matrix):

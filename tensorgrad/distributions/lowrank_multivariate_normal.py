@@ -53,7 +53,8 @@ class LowRankMultivariateNormal(Distribution):
         event = loc.shape[-1:]
         if cov_factor.dim() < 2:
             raise ValueError(
-                "cov_factor must be at least two-dimensional, with optional leading batch dimensions"
+                "cov_factor must be at least two-dimensional, with optional leading batch "
+                "dimensions"
             )
         if cov_factor.shape[-2:-1] != event:
             raise ValueError(

@@ -61,7 +61,8 @@ class MixtureSameFamily(Distribution):
         super().__init__(batch, component.event_shape, validate_args=validate_args)
 
     def expand(self, batch_shape, _instance=None):
-        new, batch_shape = self._get_checked_instance(MixtureSameFamily, _instance), Size(batch_shape)
+        new = self._get_checked_instance(MixtureSameFamily, _instance)
+        batch_shape = Size(batch_shape)
         count = self.mixture_distribution._num_events
         new._component_distribution = self.component_distribution.expand(batch_shape + (count,))
         new._mixture_distribution = self.mixture_distribution.expand(batch_shape)
@@ -105,7 +106,8 @@ class MixtureSameFamily(Distribution):
         return self._expected(component.variance) + self._expected(apart)
 
     def cdf(self, x):
-        return (self.component_distribution.cdf(self._among(x)) * self.mixture_distribution.probs).sum(-1)
+        each = self.component_distribution.cdf(self._among(x))
+        return (each * self.mixture_distribution.probs).sum(-1)
 
     def log_prob(self, x):
         self._check_value(x)
@@ -123,4 +125,5 @@ class MixtureSameFamily(Distribution):
             return drawn.gather(at, index.expand(shape)).squeeze(at)
 
     def __repr__(self):
-        return f"MixtureSameFamily(\n  {self.mixture_distribution},\n  {self.component_distribution})"
+        parts = self.mixture_distribution, self.component_distribution
+        return "MixtureSameFamily(\n  {},\n  {})".format(*parts)

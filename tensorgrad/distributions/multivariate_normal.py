@@ -59,7 +59,8 @@ def given_matrix(**matrices):
         )
     if given[0][1].dim() < 2:
         raise ValueError(
-            f"{given[0][0]} must be at least two-dimensional, with optional leading batch dimensions"
+            f"{given[0][0]} must be at least two-dimensional, with optional leading batch "
+            "dimensions"
         )
     return given[0]
 
@@ -68,9 +69,9 @@ def factor_of(name, matrix):
     """The Cholesky factor of the covariance that ``matrix`` describes."""
     if name == "scale_tril":
         return matrix
-    return tg.linalg.cholesky(matrix) if name == "covariance_matrix" else (
-        precision_to_scale_tril(matrix)
-    )
+    if name == "covariance_matrix":
+        return tg.linalg.cholesky(matrix)
+    return precision_to_scale_tril(matrix)
 
 
 class MultivariateNormal(Distribution):

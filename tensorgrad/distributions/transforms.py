@@ -895,7 +895,7 @@ class LowerCholeskyTransform(Transform):
 
 
 class PositiveDefiniteTransform(Transform):
-    """Square matrices to positive definite ones, ``L @ L.mT`` of :class:`LowerCholeskyTransform`."""
+    """Square matrices to positive definite ones: ``L @ L.mT`` of a LowerCholeskyTransform."""
 
     domain = constraints.independent(constraints.real, 2)
     codomain = constraints.positive_definite

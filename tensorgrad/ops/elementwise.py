@@ -35,6 +35,11 @@ def cast_like(g, dtype):
     return g if same else cast(g, dtype=dtype)
 
 
+def raw_dtype(x):
+    """The NumPy dtype of a Tensor or an array."""
+    return (x._array if isinstance(x, Tensor) else x).dtype
+
+
 @op
 def clone(x):
     """A copy of ``x`` in memory of its own; the gradient passes through.
@@ -730,7 +735,8 @@ def _power_x(g, x, y):
         return zeros_of(g) if y == 0 else g * (_raised(x, y - 1) * y)
     # At 0**0 and nan**0 the exponent is raised by one, so that neither this product nor its
     # derivatives contain 0 * inf.
-    flat = (y == 0) & ((x == 0) | (x != x))
+    # (A bool next to a zero-dimensional y would take the default dtype.)
+    flat = cast_like((y == 0) & ((x == 0) | (x != x)), raw_dtype(x))
     return g * (y * x ** (y - 1.0 + flat))
 
 
