@@ -16,6 +16,7 @@ from pathlib import Path
 
 import tensorgrad
 from tensorgrad import nn, optim
+from tensorgrad._registry import SYNONYMS, Op
 
 HERE = Path(__file__).parent
 PAGE = HERE / "pytorch.md"
@@ -24,7 +25,11 @@ PAGE = HERE / "pytorch.md"
 
 NOT_SUPPORTED = {
     "Tensor.reinforce": "removed from PyTorch in 0.4; use torch.distributions and log_prob",
-}
+    "optimizer.train": "not in PyTorch: a script's own class",
+    "scheduler.zero_grad": "not in PyTorch: a script's own class",
+    "torch.nn.parallel.DistributedDataParallel": "one process; guard it with "
+                                                 "torch.distributed.is_available()",
+}  # fmt: skip
 
 DIFFERS = {
     "torch.save": "tensors, state dicts and nested dicts, lists, numbers and strings; "
@@ -48,9 +53,12 @@ NOT_PYTORCH = {
     ("Module.train", "train_dataloader"), ("Module.train", "test_dataloader"),
     ("Module.train", "optimizer"), ("Module.train", "loss_fn"), ("Module.train", "device"),
     ("Module.forward", "labels"), ("Module.forward", "end_layer"), ("Module.forward", "mask"),
+    ("torch.nn.Embedding", "freeze"),  # of from_pretrained
     ("torch.utils.data.TensorDataset", "data_tensor"),
     ("torch.utils.data.TensorDataset", "target_tensor"),
 }  # fmt: skip
+
+KEYWORD_NOT_SUPPORTED = {("torch.randn", "names"): "named tensors"}
 
 SECTIONS = (
     ("Functions and names of torch", lambda s: s.startswith("torch.") and s.count(".") == 1),
@@ -125,11 +133,18 @@ def member(value, part, name):
 
 
 def accepts(value, keyword):
-    """Whether a call of ``value`` takes ``keyword``, as far as its signature tells."""
+    """Whether a call of ``value`` takes ``keyword``, as far as its signature tells.
+
+    Every op also takes ``out`` and NumPy's names of dimensions.
+    """
     try:
         parameters = inspect.signature(value).parameters
     except (TypeError, ValueError):
         return True
+    if isinstance(getattr(value, "op", None), Op):  # see Op.bind and Op.general
+        if keyword == "out":
+            return True
+        keyword = SYNONYMS.get(keyword, keyword)
     kinds = {p.kind for p in parameters.values()}
     return keyword in parameters or inspect.Parameter.VAR_KEYWORD in kinds
 
@@ -185,8 +200,16 @@ HEAD = "| name | files | keyword arguments | status | |\n| --- | ---: | --- | --
 def line(row):
     """One line of a table."""
     symbol, files, _, keywords, kind, remark = row
-    names = " ".join(f"`{k}`" for k in keywords)
+    names = " ".join(_keyword(symbol, k) for k in keywords)
     return f"| `{symbol}` | {files} | {names} | {kind} | {remark} |\n"
+
+
+def _keyword(symbol, keyword):
+    """A keyword argument, with the reason where it is not taken."""
+    if (symbol, keyword) in NOT_PYTORCH:
+        return f"(`{keyword}`: not PyTorch's)"
+    reason = KEYWORD_NOT_SUPPORTED.get((symbol, keyword))
+    return f"(`{keyword}`: not supported, {reason})" if reason else f"`{keyword}`"
 
 
 def scripts():
