@@ -16,7 +16,7 @@ from pathlib import Path
 
 import tensorgrad
 from tensorgrad import nn, optim
-from tensorgrad._registry import SYNONYMS, Op
+from tensorgrad._registry import SYNONYMS
 
 HERE = Path(__file__).parent
 PAGE = HERE / "pytorch.md"
@@ -141,12 +141,18 @@ def accepts(value, keyword):
         parameters = inspect.signature(value).parameters
     except (TypeError, ValueError):
         return True
-    if isinstance(getattr(value, "op", None), Op):  # see Op.bind and Op.general
+    if _takes_other_names(value):
         if keyword == "out":
             return True
         keyword = SYNONYMS.get(keyword, keyword)
     kinds = {p.kind for p in parameters.values()}
     return keyword in parameters or inspect.Parameter.VAR_KEYWORD in kinds
+
+
+def _takes_other_names(value):
+    """Whether calls pass a wrapper that translates names: of ops, and of reductions."""
+    outer = inspect.signature(value, follow_wrapped=False).parameters.values()
+    return hasattr(value, "__wrapped__") and any(p.kind is p.VAR_KEYWORD for p in outer)
 
 
 def status(symbol):
