@@ -1,6 +1,6 @@
 """Softmax, its logarithm and their gradients, in blocks of rows that stay in the cache.
 
-A pass over a large array costs memory traffic, not arithmetic; five of them over a block of 128
+A pass over a large array costs memory traffic, not arithmetic; five of them over a block of 256
 KiB do not leave the cache.
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from .sums import total
 
-_BLOCK = 32768  # elements
+_BLOCK = 65536  # elements
 _maximum = np.maximum.reduce
 
 
