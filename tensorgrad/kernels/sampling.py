@@ -81,6 +81,15 @@ def _unit(generator, count, kind):
     return values
 
 
+def each(fn, values):
+    """A function of :mod:`math`, element by element, about 80 ns each.
+
+    These are the C library's, as in PyTorch's loops; NumPy's vector functions round otherwise
+    in a few numbers of a thousand.
+    """
+    return np.fromiter(map(fn, values.tolist()), np.float64, values.size)
+
+
 def _affine(x, scale, shift):
     """``x * scale + shift``, rounded once as by a fused instruction, clear of underflow."""
     kind = x.dtype.type
@@ -241,11 +250,12 @@ def _normal_pairs(generator, flat, mean, std):
     held = 0 if kept is None else 1
     pairs = (flat.size - held + 1) // 2
     units = _unit(generator, 2 * pairs, np.float64)
-    radius, angle = np.sqrt(-2.0 * np.log1p(-units[1::2])), (2.0 * math.pi) * units[0::2]
+    radius = np.sqrt(-2.0 * each(math.log1p, -units[1::2]))
+    angle = (2.0 * math.pi) * units[0::2]
     normals = np.empty(held + 2 * pairs)
     normals[:held] = kept
-    normals[held::2] = radius * np.cos(angle)
-    normals[held + 1 :: 2] = radius * np.sin(angle)
+    normals[held::2] = radius * each(math.cos, angle)
+    normals[held + 1 :: 2] = radius * each(math.sin, angle)
     generator.next_normal = float(normals[-1]) if normals.size > flat.size else None
     flat[...] = _affine(normals[: flat.size], std, mean)
 
