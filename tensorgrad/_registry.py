@@ -729,7 +729,7 @@ def op(forward=None, **options):
     if self.name in OPS:
         raise ValueError(f"op {self.name!r} registered twice")
     OPS[self.name] = self
-    if self.simple and self.differentiable and len(self.inputs) == 1:
+    if self.simple and self.differentiable and len(self.inputs) == 1 and not self.view:
         call = unary(self)
     elif self.simple and len(self.inputs) == 2 and not self.optional:
         call = binary(self)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import operator
+import warnings
 
 import numpy as np
 
@@ -358,6 +359,10 @@ def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, mem
     own = dtypes.to_numpy(dtype)
     if self._edge is not None and own.kind not in "fc":  # integers carry no gradient
         return wrap(self._array.astype(own))
+    if self._array.dtype.kind == "c" and own.kind not in "cb":
+        warnings.warn(
+            "Casting complex values to real discards the imaginary part", UserWarning, stacklevel=2
+        )
     return cast(self, dtype=own)
 
 

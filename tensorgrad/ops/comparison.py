@@ -39,6 +39,13 @@ def ne(x, y):
     return np.not_equal(x, y)
 
 
+def _ordered(name, x, y):
+    """Refuse complex numbers; the fast path promotes none, so one of the two shows the kind."""
+    own = (x if isinstance(x, np.ndarray) else np.asarray(y)).dtype
+    if own.kind == "c":
+        raise errors.UnsupportedDtypeError(f"{name}: complex tensors are not ordered, got {own}")
+
+
 @op(types="promote", differentiable=False, inplace=True, ufunc=np.less)
 def lt(x, y):
     """``x < y``, a bool tensor.
@@ -47,6 +54,7 @@ def lt(x, y):
     >>> tensorgrad.tensor([1, 2, 3]) < 2
     tensor([ True, False, False])
     """
+    _ordered("lt", x, y)
     return np.less(x, y)
 
 
@@ -58,6 +66,7 @@ def le(x, y):
     >>> tensorgrad.tensor([1, 2, 3]) <= 2
     tensor([ True,  True, False])
     """
+    _ordered("le", x, y)
     return np.less_equal(x, y)
 
 
@@ -69,6 +78,7 @@ def gt(x, y):
     >>> tensorgrad.tensor([1, 2, 3]) > 2
     tensor([False, False,  True])
     """
+    _ordered("gt", x, y)
     return np.greater(x, y)
 
 
@@ -80,6 +90,7 @@ def ge(x, y):
     >>> tensorgrad.tensor([1, 2, 3]) >= 2
     tensor([False,  True,  True])
     """
+    _ordered("ge", x, y)
     return np.greater_equal(x, y)
 
 

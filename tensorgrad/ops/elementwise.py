@@ -744,9 +744,11 @@ def _power_y(g, x, y, out):
     """``x**y log(x)``; 0 where ``x == 0`` and ``y >= 0``."""
     if type(x) in _NUMBER:
         if x == 0:
-            return keep(g * -out, y < 0)
+            return keep(g * -out, y.real < 0)
+        if x < 0 and raw_dtype(y).kind == "c":
+            return g * (out * complex(math.log(-x), math.pi))
         return g * (out * (math.log(x) if x > 0 else math.nan))
-    return g * (out * log(x + ((x == 0) & (y >= 0))))
+    return g * (out * log(x + ((x == 0) & (y.real >= 0))))
 
 
 # PyTorch tells by the name of the node which side was a number; so three ops.
