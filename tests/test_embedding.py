@@ -138,3 +138,128 @@ def test_bad_input(name):
         return BAD[name](lib, lib.nn.functional, lib.ones(4, 3))
 
     assert agree(program) is not None
+
+
+# --- bags -------------------------------------------------------------------------------
+
+BAGS = {
+    "offsets": ([0, 1, 1, 2, 4], [0, 2], {}),
+    "empty bags": ([0, 1, 1, 2, 4], [0, 0, 2, 5], {}),
+    "matrix": ([[0, 1, 1], [2, 4, 0]], None, {}),
+    "nothing": ([], [0, 0], {}),
+    "last offset": ([0, 1, 1, 2, 4], [0, 2, 5], {"include_last_offset": True}),
+    "padding": ([0, 1, 1, 2, 4], [0, 1, 3], {"padding_idx": 1}),
+    "negative padding": ([4, 4, 1, 2, 4], [0, 2], {"padding_idx": -1}),
+    "norm": ([0, 1, 1, 2, 4], [0, 2], {"max_norm": 1.0, "norm_type": 1.0}),
+}
+
+
+@pytest.mark.parametrize("mode", ["sum", "mean", "max"])
+@pytest.mark.parametrize("name", BAGS)
+def test_bags(name, mode):
+    indices, offsets, kwargs = BAGS[name]
+
+    def program(lib):
+        lib.manual_seed(0)
+        layer = lib.nn.EmbeddingBag(5, 3, mode=mode, dtype=lib.float64, **kwargs)
+        starts = None if offsets is None else lib.tensor(offsets)
+        out = layer(lib.tensor(indices, dtype=lib.int64), starts)
+        (out**3).sum().backward()
+        return [repr(layer), dict(layer.state_dict()), out, layer.weight.grad]
+
+    agree(program)
+
+
+def test_bags_scaled_by_frequency():
+    """PyTorch divides some rows by the frequency of another one; so by hand."""
+    layer = tg.nn.EmbeddingBag(5, 1, scale_grad_by_freq=True, mode="sum")
+    layer(tg.tensor([0, 1, 1, 2, 1]), tg.tensor([0, 2])).backward(tg.tensor([[1.0], [10.0]]))
+    np.testing.assert_allclose(layer.weight.grad.numpy().ravel(), [1.0, 7.0, 10.0, 0.0, 0.0])
+
+
+@pytest.mark.parametrize("padding_idx", [None, 1])
+@pytest.mark.parametrize("matrix", [False, True])
+def test_bags_with_weights(matrix, padding_idx):
+    def program(lib):
+        lib.manual_seed(0)
+        layer = lib.nn.EmbeddingBag(5, 3, mode="sum", padding_idx=padding_idx, dtype=lib.float64)
+        w = lib.arange(6, dtype=lib.float64).requires_grad_()
+        index = lib.tensor([0, 1, 1, 2, 4, 0])
+        if matrix:
+            out = layer(index.reshape(2, 3), None, w.reshape(2, 3))
+        else:
+            out = layer(index, lib.tensor([0, 2]), w)
+        (out**3).sum().backward()
+        return [out, layer.weight.grad, w.grad]
+
+    agree(program)
+
+
+@pytest.mark.parametrize("mode", ["sum", "mean", "max"])
+def test_bags_have_second_derivatives(mode):
+    """PyTorch's have none; this is the same by ordinary indexing."""
+    rng = np.random.default_rng(0)
+    weight = tg.tensor(rng.normal(size=(5, 3)), requires_grad=True)
+    index = tg.tensor([[0, 1, 1], [2, 4, 0]])
+
+    def twice(out):
+        (first,) = tg.autograd.grad((out**3).sum(), weight, create_graph=True)
+        return tg.autograd.grad((first**2).sum(), weight)[0].numpy()
+
+    rows = weight[index]
+    want = {"sum": lambda: rows.sum(1), "mean": lambda: rows.mean(1), "max": lambda: rows.amax(1)}
+    got = twice(tg.nn.functional.embedding_bag(index, weight, mode=mode))
+    np.testing.assert_allclose(got, twice(want[mode]()), rtol=1e-12)
+
+
+@pytest.mark.parametrize("freeze", [True, False])
+def test_bag_from_pretrained(freeze):
+    def program(lib):
+        layer = lib.nn.EmbeddingBag.from_pretrained(lib.ones(3, 2), freeze, mode="sum")
+        out = layer(lib.tensor([[0, 1]]))
+        return [repr(layer), layer.weight.requires_grad, out]
+
+    agree(program)
+
+
+BAD_BAGS = {
+    "offsets of a matrix": lambda F, i, w: F.embedding_bag(i([[0, 1]]), w, i([0])),
+    "no offsets": lambda F, i, w: F.embedding_bag(i([0, 1]), w),
+    "cube": lambda F, i, w: F.embedding_bag(i([[[0, 1]]]), w),
+    "matrix of offsets": lambda F, i, w: F.embedding_bag(i([0, 1]), w, i([[0]])),
+    "first offset": lambda F, i, w: F.embedding_bag(i([0, 1]), w, i([1])),
+    "falling": lambda F, i, w: F.embedding_bag(i([0, 1, 2]), w, i([0, 2, 1])),
+    "past the end": lambda F, i, w: F.embedding_bag(i([0, 1, 2]), w, i([0, 4])),
+    "no last offset": lambda F, i, w: F.embedding_bag(
+        i([0]), w, i([0])[:0], include_last_offset=True
+    ),
+    "too large": lambda F, i, w: F.embedding_bag(i([0, 5]), w, i([0])),
+    "negative": lambda F, i, w: F.embedding_bag(i([0, -1]), w, i([0])),
+    "floats": lambda F, i, w: F.embedding_bag(i([0.0, 1.0]), w, i([0])),
+    "mode": lambda F, i, w: F.embedding_bag(i([0, 1]), w, i([0]), mode="prod"),
+    "weighted mean": lambda F, i, w: F.embedding_bag(
+        i([0, 1]), w, i([0]), per_sample_weights=w[0, :2]
+    ),
+    "weights' shape": lambda F, i, w: F.embedding_bag(
+        i([0, 1]), w, i([0]), mode="sum", per_sample_weights=w[0]
+    ),
+    "weights' dtype": lambda F, i, w: F.embedding_bag(
+        i([0, 1]), w, i([0]), mode="sum", per_sample_weights=w[0, :2].double()
+    ),
+    "scaled maximum": lambda F, i, w: F.embedding_bag(
+        i([0, 1]), w, i([0]), mode="max", scale_grad_by_freq=True
+    ),
+    "sparse maximum": lambda F, i, w: F.embedding_bag(i([0]), w, i([0]), mode="max", sparse=True),
+    "vector": lambda F, i, w: F.embedding_bag(i([0, 1]), w[0], i([0])),
+    "padding": lambda F, i, w: F.embedding_bag(i([0, 1]), w, i([0]), padding_idx=5),
+    "negative padding": lambda F, i, w: F.embedding_bag(i([0, 1]), w, i([0]), padding_idx=-6),
+    "integers": lambda F, i, w: F.embedding_bag(i([0, 1]), w.long(), i([0])),
+}
+
+
+@pytest.mark.parametrize("name", BAD_BAGS)
+def test_bad_bags(name):
+    def program(lib):
+        return BAD_BAGS[name](lib.nn.functional, lib.tensor, lib.ones(5, 3))
+
+    assert agree(program) is not None

@@ -135,7 +135,7 @@ from .pooling import (
     SpatialPyramidPool2d,
 )
 from .rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RNNCell, RNNCellBase
-from .sparse import Embedding
+from .sparse import Embedding, EmbeddingBag
 from .transformer import (
     Transformer,
     TransformerDecoder,
@@ -232,7 +232,7 @@ __all__ = [
     "LazyLinear",
     "LeakyReLU",
     "Linear",
-    "LocalResponseNorm",
+    "LocalResponseNorm", "EmbeddingBag",
     "LogSigmoid",
     "LogSoftmax",
     "MSELoss",

@@ -1,4 +1,4 @@
-"""Embedding: a table of vectors, looked up by index."""
+"""Embedding and EmbeddingBag: a table of vectors, looked up by index."""
 
 from __future__ import annotations
 
@@ -132,3 +132,90 @@ def _need_matrix(embeddings):
             "Embeddings parameter is expected to be 2-dimensional, got shape "
             f"{tuple(embeddings.shape)}"
         )
+
+
+class EmbeddingBag(_Table):
+    """Sums, means or maxima of bags of vectors from a table; no vector is made for each index.
+
+    Args:
+        num_embeddings: how many vectors.
+        embedding_dim: the size of each.
+        max_norm: rows looked up that are longer are scaled down to it, in place.
+        norm_type: the p of that norm.
+        scale_grad_by_freq: divide a row's gradient by how often it was looked up.
+        mode: ``"mean"`` (default), ``"sum"`` or ``"max"``.
+        sparse: kept, and without effect: the gradient is dense.
+        include_last_offset: the last offset is where the last bag ends.
+        padding_idx: a row that begins at 0 and counts for nothing; negative ones count from the
+            end.
+        device: the CPU.
+        dtype: of the table; the default float.
+
+    See :func:`tensorgrad.nn.functional.embedding_bag` for shapes and errors.
+
+    >>> import tensorgrad as torch
+    >>> bag = torch.nn.EmbeddingBag(10, 3, mode="sum")
+    >>> bag(torch.tensor([1, 2, 4, 5, 4]), torch.tensor([0, 3])).shape
+    torch.Size([2, 3])
+    """
+
+    def __init__(
+        self, num_embeddings, embedding_dim, max_norm=None, norm_type=2.0,
+        scale_grad_by_freq=False, mode="mean", sparse=False, _weight=None,
+        include_last_offset=False, padding_idx=None, device=None, dtype=None,
+    ):  # fmt: skip
+        super().__init__()
+        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        self.max_norm, self.norm_type = max_norm, norm_type
+        self.scale_grad_by_freq, self.mode = scale_grad_by_freq, mode
+        self.sparse, self.include_last_offset = sparse, include_last_offset
+        self._make(padding_idx, _weight, False, device, dtype)
+
+    @classmethod
+    def from_pretrained(
+        cls, embeddings, freeze=True, max_norm=None, norm_type=2.0, scale_grad_by_freq=False,
+        mode="mean", sparse=False, include_last_offset=False, padding_idx=None,
+    ):  # fmt: skip
+        """An EmbeddingBag on the matrix ``embeddings``, whose memory it shares.
+
+        Args:
+            embeddings: the table (rows, features).
+            freeze: whether the table stays as it is in training.
+            max_norm: as of the class.
+            norm_type: as of the class.
+            scale_grad_by_freq: as of the class.
+            mode: as of the class.
+            sparse: as of the class.
+            include_last_offset: as of the class.
+            padding_idx: as of the class; the row is not set to 0.
+
+        Raises:
+            AssertionError: ``embeddings`` is not a matrix.
+        """
+        _need_matrix(embeddings)
+        layer = cls(
+            *embeddings.shape, max_norm, norm_type, scale_grad_by_freq, mode, sparse,
+            embeddings, include_last_offset, padding_idx,
+        )  # fmt: skip
+        layer.weight.requires_grad = not freeze
+        return layer
+
+    def forward(self, input, offsets=None, per_sample_weights=None):
+        """The sum, mean or maximum of each bag of indices."""
+        return F.embedding_bag(
+            input, self.weight, offsets, self.max_norm, self.norm_type, self.scale_grad_by_freq,
+            self.mode, self.sparse, per_sample_weights, self.include_last_offset,
+            self.padding_idx,
+        )  # fmt: skip
+
+    def extra_repr(self):
+        """The sizes, and the settings that are not the defaults."""
+        text = f"{self.num_embeddings}, {self.embedding_dim}"
+        if self.max_norm is not None:
+            text += f", max_norm={self.max_norm}"
+        if self.norm_type != 2:
+            text += f", norm_type={self.norm_type}"
+        if self.scale_grad_by_freq is not False:
+            text += f", scale_grad_by_freq={self.scale_grad_by_freq}"
+        text += f", mode={self.mode!r}"
+        return text if self.padding_idx is None else text + f", padding_idx={self.padding_idx}"
