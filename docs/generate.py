@@ -498,7 +498,8 @@ def __getattr__(name: str) -> Any: ...
 def stub_of_return_types():
     """The text of ``tensorgrad/return_types.pyi``."""
     lines = [f"# {NOTE}", "from typing import NamedTuple", "", "from . import Tensor", ""]
-    for name, kind in sorted(vars(return_types).items()):
+    for name in dir(return_types):
+        kind = getattr(return_types, name)
         if hasattr(kind, "_fields"):
             lines += [f"class {name}(NamedTuple):"]
             lines += [f"    {field}: Tensor" for field in kind._fields] + [""]

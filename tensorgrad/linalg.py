@@ -52,7 +52,7 @@ def det(A, *, out=None):
     """The determinant of each square matrix.
 
     >>> import tensorgrad
-    >>> tensorgrad.linalg.det(tensorgrad.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    >>> tensorgrad.linalg.det(tensorgrad.tensor([[0.0, 2.0], [1.0, 4.0]]))
     tensor(-2.)
     """
     return _into(out, _d.det(A))

@@ -33,22 +33,27 @@ median, nanmedian = _named("median", "values", "indices"), _named("nanmedian", "
 mode, kthvalue = _named("mode", "values", "indices"), _named("kthvalue", "values", "indices")
 sort, topk = _named("sort", "values", "indices"), _named("topk", "values", "indices")
 aminmax = _named("aminmax", "min", "max")
-svd, qr = _named("svd", "U", "S", "V"), _named("qr", "Q", "R")
-slogdet, lu_unpack = _named("slogdet", "sign", "logabsdet"), _named("lu_unpack", "P", "L", "U")
-geqrf = _named("geqrf", "a", "tau")
-triangular_solve = _named("triangular_solve", "solution", "cloned_coefficient")
-frexp = _named("frexp", "mantissa", "exponent")
-histogram, histogramdd = (_named(n, "hist", "bin_edges") for n in ("histogram", "histogramdd"))
-linalg_svd, linalg_qr = _named("linalg_svd", "U", "S", "Vh"), _named("linalg_qr", "Q", "R")
-linalg_eig = _named("linalg_eig", "eigenvalues", "eigenvectors")
-linalg_eigh = _named("linalg_eigh", "eigenvalues", "eigenvectors")
-linalg_slogdet = _named("linalg_slogdet", "sign", "logabsdet")
-linalg_lu = _named("linalg_lu", "P", "L", "U")
-linalg_lu_factor = _named("linalg_lu_factor", "LU", "pivots")
-linalg_lu_factor_ex = _named("linalg_lu_factor_ex", "LU", "pivots", "info")
-linalg_inv_ex = _named("linalg_inv_ex", "inverse", "info")
-linalg_solve_ex = _named("linalg_solve_ex", "result", "info")
-linalg_cholesky_ex = _named("linalg_cholesky_ex", "L", "info")
-linalg_ldl_factor = _named("linalg_ldl_factor", "LD", "pivots")
-linalg_ldl_factor_ex = _named("linalg_ldl_factor_ex", "LD", "pivots", "info")
-linalg_lstsq = _named("linalg_lstsq", "solution", "residuals", "rank", "singular_values")
+
+# Made when first used: each takes 70 us, and an import would wait for all of them.
+_LATER = {
+    "svd": "U S V", "qr": "Q R", "slogdet": "sign logabsdet", "lu_unpack": "P L U",
+    "geqrf": "a tau", "triangular_solve": "solution cloned_coefficient",
+    "frexp": "mantissa exponent", "histogram": "hist bin_edges", "histogramdd": "hist bin_edges",
+    "linalg_svd": "U S Vh", "linalg_qr": "Q R", "linalg_eig": "eigenvalues eigenvectors",
+    "linalg_eigh": "eigenvalues eigenvectors", "linalg_slogdet": "sign logabsdet",
+    "linalg_lu": "P L U", "linalg_lu_factor": "LU pivots",
+    "linalg_lu_factor_ex": "LU pivots info", "linalg_inv_ex": "inverse info",
+    "linalg_solve_ex": "result info", "linalg_cholesky_ex": "L info",
+    "linalg_lstsq": "solution residuals rank singular_values",
+}  # fmt: skip
+
+
+def __getattr__(name):
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    made = globals()[name] = _named(name, *_LATER[name].split())
+    return made
+
+
+def __dir__():
+    return sorted({*globals(), *_LATER})

@@ -372,3 +372,17 @@ def test_einsum_contracts_small_results_first():
 def test_float16_is_summed_in_float32():
     x = tg.ones(1, 4096, dtype=tg.float16)
     assert (x @ x.T).item() == 4096.0  # in float16 a sum of ones stops at 2048
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["lib.einsum(x, [0, 1], y, [1, 2], [2, 0])", "lib.einsum(x, [0, 1], y, [1, 2])",
+     "lib.einsum(x, [27, 1], y, [1, 30])", "lib.einsum(x, [..., 0], y, [0, 2], [..., 2])",
+     "lib.einsum(x, [0, 1], [])", "lib.einsum(x, [0, 99])", "lib.einsum(x, [1, 0])"],
+)  # fmt: skip
+def test_einsum_with_lists_of_integers(text):
+    def program(lib):
+        names = {"x": lib.arange(6.0).reshape(2, 3), "y": lib.arange(12.0).reshape(3, 4)}
+        return eval(text, {"lib": lib, **names})
+
+    both.agree(program)

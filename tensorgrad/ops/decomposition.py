@@ -729,7 +729,7 @@ def det(input):
     """The determinant of a square matrix, or of each of a batch; see ``linalg.det``.
 
     >>> import tensorgrad
-    >>> tensorgrad.det(tensorgrad.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    >>> tensorgrad.det(tensorgrad.tensor([[0.0, 2.0], [1.0, 4.0]]))
     tensor(-2.)
     """
     matrices("linalg.det", square=True, A=input)
@@ -753,7 +753,7 @@ def logdet(input):
     """
     matrices("logdet", square=True, A=input)
     sign, magnitude = slogdet_parts(input)
-    return where(sign._array < 0, math.nan, magnitude)
+    return where(wrap(np.asarray(sign._array < 0)), math.nan, magnitude)
 
 
 @published

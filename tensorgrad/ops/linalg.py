@@ -771,6 +771,24 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _FIRST_DOT = 0x3B1  # the dimensions of an ellipsis are labelled alpha, beta, ...
 
 
+def _from_sublists(*arguments):
+    """(equation, operands) of a call with lists of integers in place of letters."""
+
+    def term(labels):
+        if any(label is not ... and not 0 <= label < len(_LETTERS) for label in labels):
+            raise errors.ShapeError(
+                f"einsum(): subscripts must be integers from 0 to {len(_LETTERS) - 1}, got {labels}"
+            )
+        return "".join("..." if label is ... else _LETTERS[label] for label in labels)
+
+    operands, labels = arguments[::2], arguments[1::2]
+    if len(arguments) % 2:  # the result's labels come last
+        operands, labels = operands[:-1], (*labels, operands[-1])
+        *terms, out = map(term, labels)
+        return ",".join(terms) + "->" + out, operands
+    return ",".join(map(term, labels)), operands
+
+
 @published(method=False)
 def einsum(equation, *operands):
     """Sums of products over labelled dimensions, in Einstein's notation.
@@ -782,6 +800,9 @@ def einsum(equation, *operands):
             occur once, in alphabetical order, after those of the ellipsis. A letter twice in one
             operand takes the diagonal.
         operands: tensors of one dtype, or one list of them.
+
+    In the other form each operand is followed by a list of integers from 0 to 51 (and ``...``) for
+    its dimensions, and at the end may stand that of the result: ``einsum(a, [0, 1], b, [1, 2])``.
 
     More than two operands are contracted in pairs, those first that shrink the most.
 
@@ -798,6 +819,8 @@ def einsum(equation, *operands):
     >>> tensorgrad.einsum("ii", a)
     tensor(5.)
     """
+    if isinstance(equation, Tensor):
+        equation, operands = _from_sublists(equation, *operands)
     if len(operands) == 1 and isinstance(operands[0], list | tuple):
         operands = operands[0]
     if not isinstance(equation, str) or not operands:

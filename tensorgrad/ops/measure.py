@@ -184,8 +184,9 @@ def cosine_similarity(x1, x2, dim=1, eps=1e-8):
     Norms below ``eps`` count as ``eps``. Shapes broadcast.
 
     >>> import tensorgrad
-    >>> tensorgrad.cosine_similarity(tensorgrad.ones(2), tensorgrad.tensor([1.0, 1.0]), dim=0)
-    tensor(1.)
+    >>> x, y = tensorgrad.tensor([1.0, 0.0]), tensorgrad.tensor([-2.0, 0.0])
+    >>> tensorgrad.cosine_similarity(x, y, dim=0)
+    tensor(-1.)
     """
     if raw(x1).dtype.kind not in "fc" and raw(x2).dtype.kind not in "fc":
         raise errors.DtypeError(
