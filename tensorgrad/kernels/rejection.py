@@ -3,7 +3,7 @@
 As in :mod:`tensorgrad.kernels.sampling`, each takes a generator first and uses its words in
 PyTorch's order, so that from one state the draws are equal, in float32 as in float64. Gamma
 and binomial draws take a number of words that is itself random, so those are loops in Python,
-of about 2 microseconds a draw. Cauchy and log-normal draws call the C library's tan and exp
+of 4 to 6 microseconds a draw. Cauchy and log-normal draws call the C library's tan and exp
 one by one, as PyTorch does: NumPy's own round otherwise in every tenth number.
 """
 
@@ -32,19 +32,29 @@ class _Ahead:
 
     Args:
         generator: the source.
-        least: no fewer than this many uniforms will be asked for in all.
+        least: for each draw, a number of uniforms that it takes at least.
+        spare: how many fewer than those in all, as the generator may keep a normal.
     """
 
-    def __init__(self, generator, least):
-        self.generator, self.owed, self.held = generator, least, []
+    def __init__(self, generator, least, spare=0):
+        self.generator, self.held = generator, []
+        self.least, self.owed = iter(least), sum(least) - spare
+
+    def begin(self):
+        """Start the next draw: what is owed from here on is owed to the later ones."""
+        self.owed -= next(self.least)
 
     def unit(self):
         """The next uniform on [0, 1)."""
         if not self.held:
-            count = max(self.owed, 1)
+            count = max(self.owed, 0) + 1
             self.held = _unit(self.generator, count, np.float64)[::-1].tolist()
-        self.owed -= 1
         return self.held.pop()
+
+    def next_normal(self):
+        """A draw that is one normal."""
+        self.begin()
+        return self.normal()
 
     def normal(self):
         """The next normal, of a Box-Muller pair whose other half the generator keeps."""
@@ -97,10 +107,11 @@ def _gammas(generator, alpha, d):
     inverse = (flat.dtype.type(1) / flat).astype(np.float64).tolist()
     flat, out = flat.astype(np.float64).tolist(), np.empty(alpha.size)
     # Each draw takes one uniform, one more if alpha < 1, and at least one of a pair of normals.
-    least = sum(3 if a < 1 else 2 for a in flat if a > 0 or a < 0) - 1
+    least = [(3 if a < 1 else 2) if a > 0 else 0 for a in flat]
     with generator.lock:
-        source = _Ahead(generator, least)
+        source = _Ahead(generator, least, spare=1)
         for i, (a, less) in enumerate(zip(flat, d.reshape(-1).tolist(), strict=True)):
+            source.begin()
             if a != a or less <= 0:  # below -2/3 there is no such number
                 out[i] = math.nan
                 continue
@@ -150,14 +161,16 @@ def binomial(generator, count, prob):
         prob: of the same shape and dtype. Below 0 counts as 0, above 1 as 1.
     """
     _real(count.dtype, "binomial")
-    pairs = zip(count.reshape(-1).tolist(), prob.reshape(-1).tolist(), strict=True)
+    pairs = list(zip(count.reshape(-1).tolist(), prob.reshape(-1).tolist(), strict=True))
+    least = [int(0 < n < math.inf and 0 < p < 1) for n, p in pairs]
     with generator.lock:
-        source = _Ahead(generator, 0)
+        source = _Ahead(generator, least)
         drawn = [_successes(n, p, source) for n, p in pairs]
     return np.array(drawn, count.dtype).reshape(count.shape)
 
 
 def _successes(n, p, source):
+    source.begin()
     if n <= 0 or p <= 0:
         return 0
     if p >= 1:
@@ -255,8 +268,9 @@ def log_normal(generator, shape, mean=1.0, std=2.0, dtype=np.float32):
         raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std}")
     count = math.prod(shape)
     with generator.lock, np.errstate(over="ignore"):
-        source = _Ahead(generator, count - 1)
-        normals = _affine(np.array([source.normal() for _ in range(count)]), std, mean)
+        source = _Ahead(generator, [1] * count, spare=1)
+        normals = np.array([source.next_normal() for _ in range(count)])
+        normals = _affine(normals, std, mean)
         drawn = each(math.exp, np.minimum(normals, _LARGEST_EXPONENT))
         drawn[normals > _LARGEST_EXPONENT] = math.inf
         return drawn.reshape(shape).astype(kind)
