@@ -141,3 +141,10 @@ def test_dropouts_print_as_in_pytorch():
                          "FeatureAlphaDropout")
         ]
     )  # fmt: skip
+
+
+def test_older_names_of_the_bounds_of_hardtanh_warn():
+    with pytest.warns(FutureWarning, match="min_val"):
+        layer = tg.nn.Hardtanh(min_value=-3)
+    assert layer.min_val == -3
+    agree(lambda lib: lib.nn.Hardtanh(max_value=3))  # a warning, here an error

@@ -334,3 +334,18 @@ def test_ctc_refuses(targets, lengths, counts, kwargs):
         return lib.nn.functional.ctc_loss(scores, *given, **kwargs)
 
     assert isinstance(agree(program), Exception)
+
+
+@reductions
+def test_weighted_absolute_error(reduction):
+    weight = np.random.default_rng(3).uniform(0.1, 2, (4, 3))
+    beside("l1_loss", (normal(4, 3), normal(4, 3, seed=1)), weight=weight, reduction=reduction)
+
+
+def test_normalize_into_a_tensor():
+    def program(lib):
+        out = lib.empty(3, 4, dtype=lib.float64)
+        again = lib.nn.functional.normalize(lib.tensor(normal(3, 4)), p=1.5, dim=0, out=out)
+        return out, again is out
+
+    agree(program)

@@ -92,11 +92,18 @@ def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", we
     return fused.squared_error.op.apply((input, target), {"scale": scale})
 
 
-def l1_loss(input, target, size_average=None, reduce=None, reduction="mean"):
-    """Absolute error ``|x - y|``, averaged (default), summed or as it is."""
+def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
+    """Absolute error ``|x - y|``, averaged (default), summed or as it is.
+
+    With a ``weight`` the mean is that of the weighted errors, divided by the sum of weights.
+    """
     _check_sizes(input, target)
     reduction = legacy_reduction(size_average, reduce, reduction)
-    return reduced((input - target).abs(), reduction)
+    loss = (input - target).abs()
+    if weight is None:
+        return reduced(loss, reduction)
+    loss = loss * weight
+    return loss.sum() / weight.sum() if reduction == "mean" else reduced(loss, reduction)
 
 
 def smooth_l1_loss(

@@ -162,6 +162,10 @@ def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):
     return input / (near.reshape(input.shape) * alpha + k) ** beta
 
 
-def normalize(input, p=2.0, dim=1, eps=1e-12):
-    """``input`` divided by its p-norm along ``dim``, or by ``eps`` where that is larger."""
-    return input / input.norm(p, dim, keepdim=True).clamp_min(eps)
+def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
+    """``input`` divided by its p-norm along ``dim``, or by ``eps`` where that is larger.
+
+    ``out`` takes the result, where nothing is tracked.
+    """
+    length = input.norm(p, dim, keepdim=True).clamp_min(eps)
+    return input / length if out is None else tg.div(input, length, out=out)

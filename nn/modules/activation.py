@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import tensorgrad as tg
 from tensorgrad import relu
 from tensorgrad.nn import functional as F
@@ -237,13 +239,21 @@ class Hardtanh(_InPlace):
         min_val: the lower bound, -1.
         max_val: the upper bound, 1.
         inplace: overwrite the input.
+        min_value: the deprecated name of ``min_val``; warns.
+        max_value: the deprecated name of ``max_val``; warns.
 
     Raises:
         AssertionError: ``max_val`` is not above ``min_val``.
     """
 
-    def __init__(self, min_val=-1.0, max_val=1.0, inplace=False):
+    def __init__(
+        self, min_val=-1.0, max_val=1.0, inplace=False, min_value=None, max_value=None
+    ):
         super().__init__(inplace)
+        if min_value is not None:
+            min_val = _renamed("min_value", "min_val", min_value)
+        if max_value is not None:
+            max_val = _renamed("max_value", "max_val", max_value)
         if max_val <= min_val:
             raise AssertionError(f"max_val {max_val} must be greater than min_val {min_val}")
         self.min_val, self.max_val = min_val, max_val
@@ -256,6 +266,14 @@ class Hardtanh(_InPlace):
         """The bounds."""
         inplace = ", inplace=True" if self.inplace else ""
         return f"min_val={self.min_val}, max_val={self.max_val}{inplace}"
+
+
+def _renamed(old, new, value):
+    """``value``, given under a name that is no more."""
+    warnings.warn(
+        f"keyword argument `{old}` is deprecated and rename to `{new}`", FutureWarning, stacklevel=3
+    )
+    return value
 
 
 class ReLU6(Hardtanh):
