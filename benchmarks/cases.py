@@ -128,6 +128,40 @@ class Text:
         return text[:, :-1].copy(), text[:, 1:].copy()
 
 
+@dataclass(frozen=True)
+class Rows:
+    """Forward and backward of one function of ``nn.functional`` on a float32 matrix.
+
+    For the same contenders as :class:`Text`. The gradient of the result is given.
+
+    Attributes:
+        function: its name; it takes the matrix and ``arguments``.
+    """
+
+    function: str
+    arguments: tuple = ()
+    shape: tuple[int, int] = (64, 1024)
+
+    contenders = Text.contenders
+
+    @property
+    def name(self) -> str:
+        return self.function.replace("_", "-")
+
+    @property
+    def title(self) -> str:
+        return f"{self.function} of {self.shape} floats, forward and backward"
+
+    def without_noise(self) -> Rows:
+        return self
+
+    def data(self) -> tuple[np.ndarray, np.ndarray]:
+        """The matrix and the gradient of the result, of mean 0 and variance 1."""
+        rng = np.random.default_rng(4)
+        x, g = (rng.standard_normal(self.shape, dtype=np.float32) for _ in range(2))
+        return x, g
+
+
 def twenty_ops(lib, x, w):
     y = x
     for _ in range(4):
@@ -199,12 +233,21 @@ _TEXTS = [
     ),
 ]
 
-TIMED: dict[str, Net | Chain | Text] = {
+_ROWS = [
+    Rows("softmax", (1,)),
+    Rows("log_softmax", (1,)),
+    Rows("layer_norm", ((1024,),)),
+    Rows("gelu"),
+]
+
+Case = Net | Chain | Text | Rows
+TIMED: dict[str, Case] = {
     case.name: case
     for case in [
         *(replace(net, optimizer=name) for net in _NETS for name in ("sgd", "adam")),
         *_CHAINS,
         *_TEXTS,
+        *_ROWS,
     ]
 }
 MEMORY_NET = _NETS[3]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
 
-from .cases import Chain, Net, Text
+from .cases import Case, Rows, Text
 
 REFERENCE = "tensorgrad"
 
@@ -27,8 +27,8 @@ def installed() -> list[str]:
     return [name for name in IMPORTS if find_spec(name) is not None]
 
 
-def takes_part(contender: str, case: Net | Chain | Text) -> bool:
-    return not isinstance(case, Text) or contender in case.contenders
+def takes_part(contender: str, case: Case) -> bool:
+    return not isinstance(case, Text | Rows) or contender in case.contenders
 
 
 def import_all(contender: str) -> None:
@@ -36,7 +36,7 @@ def import_all(contender: str) -> None:
         importlib.import_module(module)
 
 
-def builder(contender: str) -> Callable[[Net | Chain | Text], Callable[[], tuple]]:
+def builder(contender: str) -> Callable[[Case], Callable[[], tuple]]:
     """The function that turns a case into a step of ``contender``; imports it."""
     import_all(contender)
     if contender in ("tensorgrad", "torch"):

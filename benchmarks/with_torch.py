@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from .cases import LEARNING_RATE, Chain, Net, Text
+from .cases import LEARNING_RATE, Case, Chain, Net, Rows, Text
 
 
-def build(torch, case: Net | Chain | Text):
+def build(torch, case: Case):
     """Return the step of ``case``, written for the module ``torch``."""
     if isinstance(case, Text):
         return prediction(torch, case)
+    if isinstance(case, Rows):
+        return function(torch, case)
     return training(torch, case) if isinstance(case, Net) else chain(torch, case)
 
 
@@ -60,6 +62,19 @@ def chain(torch, case: Chain):
         x.grad = w.grad = None
         case.forward(torch, x, w).backward(ones)
         return x.grad, w.grad
+
+    return step
+
+
+def function(torch, case: Rows):
+    array, slope = case.data()
+    x, g = torch.tensor(array, requires_grad=True), torch.tensor(slope)
+    run, arguments = getattr(torch.nn.functional, case.function), case.arguments
+
+    def step():
+        x.grad = None
+        run(x, *arguments).backward(g)
+        return (x.grad,)
 
     return step
 

@@ -22,7 +22,7 @@ from collections.abc import Callable
 import numpy as np
 
 from . import contenders
-from .cases import TIMED, Chain, Net, Text
+from .cases import TIMED, Case
 
 BLOCK_SECONDS = 0.02  # long against the clock's grain and a thread pool's waking up
 BLOCKS = 8  # per round; the best counts, as other processes only ever add time
@@ -62,7 +62,7 @@ class Worker:
         self.step: Step | None = None
         self.number = 1
 
-    def new_step(self, case: Net | Chain | Text) -> Step:
+    def new_step(self, case: Case) -> Step:
         return contenders.builder(self.contender)(case)
 
     def build(self, name: str) -> dict:
