@@ -18,7 +18,7 @@ import numpy as np
 from . import dtypes, errors, return_types
 from ._graph import Tensor, wrap
 from ._inplace import write_out
-from ._registry import FUNCTIONS, OPS
+from ._registry import FUNCTIONS
 from .errors import LinAlgError
 from .ops import decomposition as _d
 from .ops.decomposition import H as _H
@@ -488,16 +488,10 @@ def eigvalsh(A, UPLO="L", *, out=None):
 
 
 def _eig(A):
-    _matrices("linalg.eig", square=True, A=A)
-    if "linalg_eig" in OPS or "linalg_eig" in FUNCTIONS:
-        from .ops import wirtinger
+    from .ops.wirtinger import linalg_eig
 
-        return wirtinger.linalg_eig(A)
-    if A._edge is not None:
-        raise NotImplementedError("linalg.eig: no derivative here; detach() the input, or eigh()")
-    values, vectors = np.linalg.eig(A._array)
-    kind = np.result_type(A._array.dtype, np.complex64)
-    return wrap(values.astype(kind)), wrap(vectors.astype(kind))
+    _matrices("linalg.eig", square=True, A=A)
+    return linalg_eig(A)
 
 
 def eig(A, *, out=None):

@@ -776,7 +776,7 @@ def _from_sublists(*arguments):
 
     def term(labels):
         if any(label is not ... and not 0 <= label < len(_LETTERS) for label in labels):
-            raise errors.ShapeError(
+            raise errors.ArgumentError(
                 f"einsum(): subscripts must be integers from 0 to {len(_LETTERS) - 1}, got {labels}"
             )
         return "".join("..." if label is ... else _LETTERS[label] for label in labels)
@@ -819,7 +819,7 @@ def einsum(equation, *operands):
     >>> tensorgrad.einsum("ii", a)
     tensor(5.)
     """
-    if isinstance(equation, Tensor):
+    if isinstance(equation, Tensor) and operands:
         equation, operands = _from_sublists(equation, *operands)
     if len(operands) == 1 and isinstance(operands[0], list | tuple):
         operands = operands[0]
