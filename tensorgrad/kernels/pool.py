@@ -19,6 +19,7 @@ from math import prod
 import numpy as np
 
 from .conv import overlap
+from .sums import total
 
 # Elements of a block of planes: 512 KiB of float32.
 _BLOCK = 1 << 17
@@ -54,6 +55,11 @@ class Windows:
             )
         ]
         self.whole = [all(t is not None and t[2] for t in taps) for taps in self.taps]
+
+    @property
+    def everything(self):
+        """Whether there is one window, and it is the plane."""
+        return self.kernel == self.shape and all(self.whole) and set(self.size) == {1}
 
     @property
     def disjoint(self):
@@ -238,9 +244,12 @@ def pick(x, codes, windows):
 
 def sums(x, windows, divisor):
     """The sum of each window of ``x`` (planes, size...), zero outside, over ``divisor``."""
-    out = np.empty((len(x), *windows.size), x.dtype)
     divisor = np.asarray(divisor, x.dtype)
     ndim = len(windows.size)
+    if windows.everything:
+        out = total(x.reshape(len(x), prod(windows.shape)), 1)
+        return np.divide(out.reshape(len(x), *windows.size), divisor)
+    out = np.empty((len(x), *windows.size), x.dtype)
     for block in _planes(x):
         part = x[block]
         for axis in range(ndim):
@@ -280,6 +289,9 @@ def spread(g, windows, divisor):
     """The adjoint of :func:`sums`: ``g / divisor`` added to every element of its window."""
     out = np.empty((len(g), *windows.shape), g.dtype)
     divisor = np.asarray(divisor, g.dtype)
+    if windows.everything:
+        out[...] = g / divisor
+        return out
     for block in _planes(out):
         part = g[block] / divisor
         for axis in reversed(range(len(windows.size))):
@@ -294,15 +306,17 @@ def _spread_along(part, windows, axis, out):
         shape[axis + 1] = windows.shape[axis]
         out = np.empty(shape, part.dtype)
     k, step = windows.kernel[axis], windows.step[axis]
-    disjoint = (k - 1) * windows.dilation[axis] < step
-    covered = k * windows.size[axis] == windows.shape[axis] and k == step
-    if not (disjoint and covered and windows.whole[axis]):
+    fresh = 0  # so many taps are the first to reach their elements, together all up to a tail
+    if windows.whole[axis] and windows.dilation[axis] == 1 and k >= step:
+        fresh = step
+        out[_along(ndim, axis, slice(step * windows.size[axis], None))] = 0
+    else:
         out[...] = 0
-    for tap in taps:
+    for i, tap in enumerate(taps):
         if tap is None:
             continue
         to, source = _along(ndim, axis, tap[1]), _along(ndim, axis, tap[0])
-        if disjoint:
+        if i < fresh:
             out[to] = part[source]
         else:
             out[to] += part[source]
