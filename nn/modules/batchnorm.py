@@ -14,6 +14,7 @@ class _NormBase(Module):
     """Scale, shift and running statistics of each channel. Subclasses name the ranks they take."""
 
     _ranks = ()
+    _version = 2  # 1 had no num_batches_tracked
 
     def __init__(
         self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True,
@@ -47,6 +48,13 @@ class _NormBase(Module):
             init.ones_(self.weight)
             if self.bias is not None:
                 init.zeros_(self.bias)
+
+    def _load_from_state_dict(self, state_dict, prefix, local_metadata, *rest):
+        key = f"{prefix}num_batches_tracked"
+        if (local_metadata.get("version") or 1) < 2 and self.track_running_stats:
+            own = self.num_batches_tracked
+            state_dict.setdefault(key, tg.tensor(0, dtype=tg.int64) if own is None else own)
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
 
     def _check_input_dim(self, input):
         ndim = input.ndim

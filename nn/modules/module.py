@@ -8,6 +8,7 @@ a child, and the names that :meth:`Module.register_buffer` announced are buffers
 from __future__ import annotations
 
 from collections import OrderedDict, namedtuple
+from functools import partial
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from tensorgrad._device import check as check_device
 from tensorgrad._graph import wrap
 from tensorgrad.autograd.hooks import RemovableHandle
 from tensorgrad.errors import NoDeviceError
+from tensorgrad.nn.modules import _hooks
 from tensorgrad.nn.parameter import Buffer, Parameter, is_lazy
 
 
@@ -27,6 +29,15 @@ class _IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpec
         if not self.missing_keys and not self.unexpected_keys:
             return "<All keys matched successfully>"
         return super().__repr__()
+
+    def problems(self, strict):
+        """Messages about the keys, none unless strict."""
+        found = []
+        if strict and self.missing_keys:
+            found.append(f"Missing key(s) in state_dict: {_quoted(self.missing_keys)}.")
+        if strict and self.unexpected_keys:
+            found.append(f"Unexpected key(s) in state_dict: {_quoted(self.unexpected_keys)}.")
+        return found
 
 
 class _Named:
@@ -93,6 +104,7 @@ def _kind(module, name, value):
 
 
 _PLAIN = frozenset((int, float, str, bool, tuple))
+_EXTRA = "_extra_state"
 
 
 class Module:
@@ -123,14 +135,13 @@ class Module:
     dump_patches = False
     call_super_init = False
 
-    # Names that are parameters, buffers or modules whatever they hold now (None included),
-    # and the hooks: one dictionary for each, made when first needed.
+    # Names that are parameters, buffers or modules whatever they hold now (None included).
     _slots: dict | None = None
     _transient: frozenset = frozenset()  # buffers that state_dict leaves out
-    _forward_hooks: dict | None = None
-    _forward_pre_hooks: dict | None = None
-    _load_hooks: dict | None = None
-    _hooked = False  # whether a forward hook was ever added
+    _version = 1  # of the module's part of a state dict
+    # Whether a call has to look for hooks. Their dictionaries are made when first needed.
+    _hooked = False
+    _is_full_backward_hook = None  # None while there are no backward hooks
 
     def __init__(self, *args, **kwargs):
         if args or kwargs:
@@ -152,25 +163,10 @@ class Module:
     def __call__(self, *args, **kwargs):
         """Run :meth:`forward` between the hooks."""
         if self._hooked:
-            return self._call_with_hooks(args, kwargs)
+            return _hooks.Call(self, args, kwargs).run()
         if len(args) == 1 and not kwargs:
             return self.forward(args[0])  # 0.1 us less than spreading them
         return self.forward(*args, **kwargs)
-
-    def _call_with_hooks(self, args, kwargs):
-        for hook, with_kwargs in list((self._forward_pre_hooks or {}).values()):
-            if with_kwargs:
-                result = hook(self, args, kwargs)
-                args, kwargs = (args, kwargs) if result is None else result
-            else:
-                result = hook(self, args)
-                if result is not None:
-                    args = result if isinstance(result, tuple) else (result,)
-        out = self.forward(*args, **kwargs)
-        for hook, with_kwargs in list((self._forward_hooks or {}).values()):
-            result = hook(self, args, kwargs, out) if with_kwargs else hook(self, args, out)
-            out = out if result is None else result
-        return out
 
     # --- attributes ---------------------------------------------------------------------
 
@@ -216,6 +212,10 @@ class Module:
     def __getattr__(self, name):
         if name in ("_parameters", "_buffers", "_modules"):
             return _Named(self, name[1:-1])
+        if name in _hooks.TABLES:
+            table = self.__dict__[name] = OrderedDict()
+            self.__dict__["_hooked"] = True
+            return table
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __delattr__(self, name):
@@ -361,6 +361,32 @@ class Module:
             module = child
         return module
 
+    def set_submodule(self, target, module, strict=False):
+        """Put a module at a dotted path.
+
+        Args:
+            target: the path; the module that holds its last name must exist.
+            module: what to put there.
+            strict: only replace a module that is there.
+
+        Raises:
+            ValueError: the path is empty, or ``module`` is no module.
+            AttributeError: there is nothing to put it in, something else in its place, or
+                nothing to replace (``strict``).
+        """
+        if target == "":
+            raise ValueError("Cannot set the submodule without a target name!")
+        if not isinstance(module, Module):
+            raise ValueError(f"`module` is not an nn.Module, found {type(module)}")
+        path, _, name = target.rpartition(".")
+        parent = self.get_submodule(path)
+        if hasattr(parent, name):
+            if not isinstance(getattr(parent, name), Module):
+                raise AttributeError(f"`{name}` is not an nn.Module")
+        elif strict:
+            raise AttributeError(f"{type(parent).__name__} has no attribute `{name}`")
+        setattr(parent, name, module)
+
     def get_parameter(self, target):
         """The parameter at a dotted path."""
         path, _, name = target.rpartition(".")
@@ -415,9 +441,9 @@ class Module:
 
     # --- conversion ---------------------------------------------------------------------
 
-    def _apply(self, fn):
+    def _apply(self, fn, recurse=True):
         """Replace the memory of each parameter, gradient and buffer by ``fn`` of the array."""
-        for module in self.modules():
+        for module in self.modules() if recurse else (self,):
             for _, parameter in module._own("parameter"):
                 if is_lazy(parameter):
                     parameter._convert(fn)
@@ -464,6 +490,12 @@ class Module:
         """Convert to float16."""
         return self._cast(dtypes.float16)
 
+    def bfloat16(self):
+        """Raises NotImplementedError: there is no bfloat16 in NumPy; use :meth:`half`."""
+        raise NotImplementedError(
+            "bfloat16 does not exist in NumPy; use float() or half() on the module"
+        )
+
     def type(self, dst_type):
         """Convert all parameters and buffers to a dtype."""
         return self._cast(dst_type)
@@ -476,6 +508,21 @@ class Module:
         """Raises NoDeviceError, a RuntimeError: there is only the CPU."""
         raise NoDeviceError(NO_GPU)
 
+    ipu = mtia = xpu = cuda
+
+    def to_empty(self, *, device, recurse=True):
+        """Give parameters and buffers new memory, whose values are arbitrary.
+
+        Args:
+            device: the CPU.
+            recurse: in the modules inside this one too.
+        """
+        check_device(device)
+        return self._apply(np.empty_like, recurse)
+
+    def compile(self, *args, **kwargs):
+        """Accepted without effect: there is no compiler, the module runs as it is."""
+
     def share_memory(self):
         """This module: threads share its memory already."""
         return self
@@ -486,36 +533,63 @@ class Module:
         """Further state for ``state_dict``; override together with :meth:`set_extra_state`."""
         raise RuntimeError("get_extra_state is meant to be overridden")
 
+    def set_extra_state(self, state):
+        """Take what :meth:`get_extra_state` gave; override both."""
+        raise RuntimeError("set_extra_state is meant to be overridden")
+
     def _state(self):
         """The (name, tensor) pairs of this module alone that ``state_dict`` holds."""
         pairs = self._own("parameter")
         pairs += [(k, v) for k, v in self._own("buffer") if k not in self._transient]
         return [(k, v) for k, v in pairs if v is not None]
 
+    def _hooks_in(self, table):
+        return list(vars(self).get(table, {}).values())
+
     def state_dict(self, *, destination=None, prefix="", keep_vars=False):
         """The parameters and persistent buffers by dotted path, on the module's own memory.
+
+        Its attribute ``_metadata`` holds the version of each module by path.
 
         Args:
             destination: a dictionary to fill instead of a new one.
             prefix: put before every key.
             keep_vars: give the parameters themselves rather than detached tensors.
         """
-        destination = OrderedDict() if destination is None else destination
+        if destination is None:
+            destination = OrderedDict()
+            destination._metadata = OrderedDict()
+        local_metadata = {"version": self._version}
+        if hasattr(destination, "_metadata"):
+            destination._metadata[prefix[:-1]] = local_metadata
+        for hook in self._hooks_in("_state_dict_pre_hooks"):
+            hook(self, prefix, keep_vars)
         self._save_to_state_dict(destination, prefix, keep_vars)
         for name, module in self._own("module"):
             if module is not None:
                 module.state_dict(
                     destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars
                 )
+        for hook, public in self._hooks_in("_state_dict_hooks"):
+            result = hook(self, destination, prefix, local_metadata)
+            if result is not None:
+                if public:
+                    raise RuntimeError("state_dict post-hook must return None")
+                destination = result
         return destination
 
     def _save_to_state_dict(self, destination, prefix, keep_vars):
         for name, tensor in self._state():
             as_it_is = keep_vars or is_lazy(tensor)
             destination[prefix + name] = tensor if as_it_is else tensor.detach()
+        if type(self).get_extra_state is not Module.get_extra_state:
+            destination[prefix + _EXTRA] = self.get_extra_state()
 
     def load_state_dict(self, state_dict, strict=True, assign=False):
         """Copy parameters and buffers from ``state_dict``. Nothing is changed if it does not fit.
+
+        (With hooks that run after loading, keys are compared after them, so that they can forgive
+        some; then values have been copied.)
 
         Args:
             state_dict: tensors by dotted path, as :meth:`state_dict` gives them.
@@ -529,83 +603,226 @@ class Module:
             RuntimeError: keys are missing or unexpected (``strict``), or shapes differ.
         """
         if not hasattr(state_dict, "items"):
-            raise TypeError(
-                f"Expected state_dict to be dict-like, got {type(state_dict).__name__}"
-            )
-        missing, problems, copies, known = [], [], [], set()
-        for path, module in self.named_modules(remove_duplicate=False):
-            for name, own in module._state():
-                key = f"{path}.{name}" if path else name
-                known.add(key)
-                if key not in state_dict:
-                    missing.append(key)
-                    continue
-                value = state_dict[key]
-                if not isinstance(value, Tensor):
-                    problems.append(
-                        f'While copying the parameter named "{key}", expected a Tensor, got '
-                        f"{type(value).__name__}."
-                    )
-                elif is_lazy(value):
-                    if not is_lazy(own):
-                        problems.append(
-                            f'While copying the parameter named "{key}": it is uninitialized in '
-                            "the checkpoint and has a shape in the current model."
-                        )
-                elif not is_lazy(own) and value._array.shape != own._array.shape:
-                    problems.append(
-                        f"size mismatch for {key}: copying a param with shape {value.shape} from "
-                        f"checkpoint, the shape in current model is {own.shape}."
-                    )
-                else:
-                    copies.append((module, name, own, value))
-        unexpected = [key for key in state_dict if key not in known]
-        if strict and unexpected:
-            problems.insert(0, f"Unexpected key(s) in state_dict: {_quoted(unexpected)}.")
-        if strict and missing:
-            problems.insert(0, f"Missing key(s) in state_dict: {_quoted(missing)}.")
+            raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict).__name__}")
+        metadata = getattr(state_dict, "_metadata", None) or {}
+        problems, steps = [], []
+        result = _IncompatibleKeys([], [])
+        self._load_tree(OrderedDict(state_dict), "", metadata, assign, result, problems, steps)
+        hooks = [
+            (module, hook)
+            for module in reversed(list(self.modules()))
+            for hook in module._hooks_in("_load_state_dict_post_hooks")
+        ]
+        if not hooks:
+            problems = result.problems(strict) + problems
+        self._refuse(problems)
+        for step in steps:
+            step()
+        for module, hook in hooks:
+            if hook(module, result) is not None:
+                raise AssertionError(
+                    "Hooks registered with ``register_load_state_dict_post_hook`` are not expected "
+                    "to return new values; modify incompatible_keys in place"
+                )
+        self._refuse(result.problems(strict))
+        return result
+
+    def _refuse(self, problems):
         if problems:
             text = "\n\t".join(problems)
             raise RuntimeError(
                 f"Error(s) in loading state_dict for {type(self).__name__}:\n\t{text}"
             )
-        for module, name, own, value in copies:
-            if assign and isinstance(own, Parameter):
-                vars(module)[name] = Parameter(value, own.requires_grad)
-            elif assign:
-                vars(module)[name] = value
+
+    def _load_tree(self, state_dict, prefix, metadata, assign, keys, problems, steps):
+        """Have each module look at its part of the state dict; what is to be done goes to steps."""
+        local = dict(metadata.get(prefix[:-1], {}))
+        local.update(assign_to_params_buffers=assign, steps=steps)
+        self._load_from_state_dict(
+            state_dict, prefix, local, True, keys.missing_keys, keys.unexpected_keys, problems
+        )
+        for name, module in self._own("module"):
+            if module is not None:
+                below = f"{prefix}{name}."
+                part = {k: v for k, v in state_dict.items() if k.startswith(below)}
+                module._load_tree(part, below, metadata, assign, keys, problems, steps)
+
+    def _load_from_state_dict(
+        self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+    ):
+        """Load this module alone; a subclass may override it to read what an older version saved.
+
+        Args:
+            state_dict: a dictionary that may be changed, with the keys of this part of the tree.
+            prefix: of the keys of this module.
+            local_metadata: what the state dict's ``_metadata`` says of this module.
+            strict: whether to look for missing and unexpected keys.
+            missing_keys: where to append those.
+            unexpected_keys: and those.
+            error_msgs: and messages about values that do not fit.
+        """
+        for hook in self._hooks_in("_load_state_dict_pre_hooks"):
+            hook(
+                state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys,
+                error_msgs,
+            )  # fmt: skip
+        steps = local_metadata.get("steps")
+        todo = [] if steps is None else steps
+        assign = local_metadata.get("assign_to_params_buffers", False)
+        own = dict(self._state())
+        for name, tensor in own.items():
+            key = prefix + name
+            if key not in state_dict:
+                if strict:
+                    missing_keys.append(key)
+                continue
+            problem = _misfit(key, tensor, state_dict[key])
+            if problem:
+                error_msgs.append(problem)
             else:
-                if is_lazy(own):
-                    own.materialize(value.shape)
-                own.detach().copy_(value.detach())
-        result = _IncompatibleKeys(missing, unexpected)
-        for hook in list((self._load_hooks or {}).values()):
-            hook(self, result)
-        return result
+                todo.append(partial(_load, self, name, tensor, state_dict[key], assign))
+        known = {prefix + name for name in own}
+        extra = prefix + _EXTRA
+        if type(self).set_extra_state is not Module.set_extra_state:
+            known.add(extra)
+            if extra in state_dict:
+                todo.append(partial(self.set_extra_state, state_dict[extra]))
+            elif strict:
+                missing_keys.append(extra)
+        if strict:
+            children = {name for name, _ in self._own("module")}
+            for key in state_dict:
+                if key.startswith(prefix) and key not in known:
+                    name, dot, _ = key[len(prefix) :].partition(".")
+                    if not dot or name not in children:
+                        unexpected_keys.append(key)
+        if steps is None:
+            for step in todo:
+                step()
 
     # --- hooks --------------------------------------------------------------------------
 
-    def _add_hook(self, table, hook, first=False):
-        if vars(self).get(table) is None:
-            self.__dict__[table] = OrderedDict()
-        self.__dict__["_hooked"] = True
-        handle = RemovableHandle(self.__dict__[table])
-        self.__dict__[table][handle.id] = hook
-        if first:
-            self.__dict__[table].move_to_end(handle.id, last=False)
-        return handle
+    def _add_hook(self, table, hook, first=False, **asked):
+        """Put a hook into a table, and into the further tables for what is asked of it."""
+        return _put(lambda name: getattr(self, name), table, hook, first, asked)
 
     def register_forward_pre_hook(self, hook, *, prepend=False, with_kwargs=False):
-        """Call ``hook(module, args)`` before each forward; what it returns replaces the args."""
-        return self._add_hook("_forward_pre_hooks", (hook, with_kwargs), prepend)
+        """Call ``hook(module, args)`` before each forward; what it returns replaces the args.
 
-    def register_forward_hook(self, hook, *, prepend=False, with_kwargs=False):
-        """Call ``hook(module, args, output)`` after each forward; a result replaces the output."""
-        return self._add_hook("_forward_hooks", (hook, with_kwargs), prepend)
+        Args:
+            hook: the function.
+            prepend: call it before the hooks that are there already.
+            with_kwargs: call ``hook(module, args, kwargs)``, which may return new ones of both.
+
+        Returns:
+            A handle whose ``remove()`` takes the hook away.
+        """
+        return self._add_hook("_forward_pre_hooks", hook, prepend, with_kwargs=with_kwargs)
+
+    def register_forward_hook(self, hook, *, prepend=False, with_kwargs=False, always_call=False):
+        """Call ``hook(module, args, output)`` after each forward; a result replaces the output.
+
+        Args:
+            hook: the function.
+            prepend: call it before the hooks that are there already.
+            with_kwargs: call ``hook(module, args, kwargs, output)``.
+            always_call: call it when forward failed, too.
+
+        Returns:
+            A handle whose ``remove()`` takes the hook away.
+        """
+        return self._add_hook(
+            "_forward_hooks", hook, prepend, with_kwargs=with_kwargs, always_called=always_call
+        )
+
+    def register_full_backward_pre_hook(self, hook, prepend=False):
+        """Call ``hook(module, grad_output)`` when backward has the gradients of the outputs.
+
+        Args:
+            hook: the function; ``grad_output`` is a tuple with None for what is no tensor, and a
+                tuple that it returns takes its place.
+            prepend: call it before the hooks that are there already.
+
+        Returns:
+            A handle whose ``remove()`` takes the hook away.
+        """
+        return self._add_hook("_backward_pre_hooks", hook, prepend)
+
+    def register_full_backward_hook(self, hook, prepend=False):
+        """Call ``hook(module, grad_input, grad_output)`` when backward has passed the module.
+
+        Both are tuples, for the positional arguments and for the outputs, with None for what is
+        no tensor. The hook may return another ``grad_input``. Where no argument requires grad it
+        is called with the gradients of the outputs alone, and a warning.
+
+        Args:
+            hook: the function.
+            prepend: call it before the hooks that are there already.
+
+        Returns:
+            A handle whose ``remove()`` takes the hook away.
+
+        Raises:
+            RuntimeError: the module has a hook of :meth:`register_backward_hook`.
+
+        >>> import tensorgrad as torch
+        >>> layer = torch.nn.Linear(2, 1)
+        >>> handle = layer.register_full_backward_hook(lambda m, gi, go: print(go))
+        >>> layer(torch.ones(1, 2, requires_grad=True)).sum().backward()
+        (tensor([[1.]]),)
+        """
+        self._set_full(True)
+        return self._add_hook("_backward_hooks", hook, prepend)
+
+    def register_backward_hook(self, hook):
+        """Call ``hook(module, grad_input, grad_output)`` for the last operation of the module.
+
+        The old form: its ``grad_input`` are the gradients of the inputs of the operation that
+        made the output. Use :meth:`register_full_backward_hook`.
+
+        Raises:
+            RuntimeError: the module has a full backward hook.
+        """
+        self._set_full(False)
+        return self._add_hook("_backward_hooks", hook)
+
+    def _set_full(self, full):
+        if self._is_full_backward_hook not in (None, full):
+            raise RuntimeError(
+                "Cannot use both regular backward hooks and full backward hooks on a single "
+                "Module. Please use only one of them."
+            )
+        self.__dict__["_is_full_backward_hook"] = full
+
+    def register_state_dict_pre_hook(self, hook):
+        """Call ``hook(module, prefix, keep_vars)`` before the module writes its ``state_dict``."""
+        return self._add_hook("_state_dict_pre_hooks", hook)
+
+    def register_state_dict_post_hook(self, hook):
+        """Call ``hook(module, state_dict, prefix, local_metadata)`` after it; it may change it."""
+        return self._add_hook("_state_dict_hooks", (hook, True))
+
+    def _register_state_dict_hook(self, hook):
+        """As the public one, but a dictionary that the hook returns takes the other's place."""
+        return self._add_hook("_state_dict_hooks", (hook, False))
+
+    def register_load_state_dict_pre_hook(self, hook):
+        """Call ``hook(module, state_dict, prefix, local_metadata, strict, missing_keys, ...)``.
+
+        It is called before the module reads its part of the dictionary, which it may change;
+        the further arguments are ``unexpected_keys`` and ``error_msgs``.
+        """
+        return self._register_load_state_dict_pre_hook(hook, with_module=True)
+
+    def _register_load_state_dict_pre_hook(self, hook, with_module=False):
+        """As the public one; without the module unless asked for."""
+        return self._add_hook(
+            "_load_state_dict_pre_hooks", _BoundHook(hook, self) if with_module else hook
+        )
 
     def register_load_state_dict_post_hook(self, hook):
         """Call ``hook(module, incompatible_keys)`` after each ``load_state_dict``."""
-        return self._add_hook("_load_hooks", hook)
+        return self._add_hook("_load_state_dict_post_hooks", hook)
 
     # --- printing -----------------------------------------------------------------------
 
@@ -637,3 +854,116 @@ def _indent(text, width):
 
 def _quoted(keys):
     return ", ".join(f'"{k}"' for k in keys)
+
+
+# --- loading ----------------------------------------------------------------------------
+
+
+def _misfit(key, own, value):
+    """Why ``value`` cannot be loaded into the tensor ``own``; None if it can."""
+    if not isinstance(value, Tensor):
+        return (
+            f'While copying the parameter named "{key}", expected a Tensor, got '
+            f"{type(value).__name__}."
+        )
+    if is_lazy(value):
+        if not is_lazy(own):
+            return (
+                f'While copying the parameter named "{key}": it is uninitialized in the checkpoint '
+                "and has a shape in the current model."
+            )
+    elif not is_lazy(own) and value._array.shape != own._array.shape:
+        return (
+            f"size mismatch for {key}: copying a param with shape {value.shape} from checkpoint, "
+            f"the shape in current model is {own.shape}."
+        )
+    return None
+
+
+def _load(module, name, own, value, assign):
+    if is_lazy(value):
+        return
+    if assign:
+        parameter = isinstance(own, Parameter)
+        vars(module)[name] = Parameter(value, own.requires_grad) if parameter else value
+        return
+    if is_lazy(own):
+        own.materialize(value.shape)
+    own.detach().copy_(value.detach())
+
+
+# --- hooks ------------------------------------------------------------------------------
+
+
+class _BoundHook:
+    """A hook that is called with its module first; copies of the module get their own."""
+
+    def __init__(self, hook, module):
+        self.hook, self.module = hook, module
+
+    def __call__(self, *args):
+        return self.hook(self.module, *args)
+
+
+class _GlobalHandle(RemovableHandle):
+    """The handle of a hook of every module."""
+
+    def remove(self):
+        """Take the hook away; with the last one, calls are as quick again as they were."""
+        super().remove()
+        Module._hooked = any(_hooks.GLOBAL.values())
+        if not _hooks.GLOBAL["_backward_hooks"]:
+            _hooks.global_is_full = None
+
+
+def _put(table_of, table, hook, first=False, asked=(), kind=RemovableHandle):
+    """Register a hook in ``table`` and return its handle."""
+    hooks = table_of(table)
+    handle = kind(hooks)
+    hooks[handle.id] = hook
+    if first:
+        hooks.move_to_end(handle.id, last=False)
+    for what in asked:
+        if asked[what]:
+            table_of(f"{table}_{what}")[handle.id] = True
+    return handle
+
+
+def _put_global(table, hook, **asked):
+    Module._hooked = True
+    return _put(_hooks.GLOBAL.__getitem__, table, hook, asked=asked, kind=_GlobalHandle)
+
+
+def register_module_forward_pre_hook(hook):
+    """Call ``hook(module, args)`` before each forward of every module."""
+    return _put_global("_forward_pre_hooks", hook)
+
+
+def register_module_forward_hook(hook, *, with_kwargs=False, always_call=False):
+    """Call ``hook(module, args, output)`` after each forward of every module."""
+    return _put_global("_forward_hooks", hook, with_kwargs=with_kwargs, always_called=always_call)
+
+
+def register_module_full_backward_pre_hook(hook):
+    """Call ``hook(module, grad_output)`` before backward passes a module, whichever it is."""
+    return _put_global("_backward_pre_hooks", hook)
+
+
+def register_module_full_backward_hook(hook):
+    """Call ``hook(module, grad_input, grad_output)`` after backward passed a module."""
+    return _put_global_backward(hook, True)
+
+
+def register_module_backward_hook(hook):
+    """The old form of :func:`register_module_full_backward_hook`."""
+    return _put_global_backward(hook, False)
+
+
+def _put_global_backward(hook, full):
+    if _hooks.global_is_full not in (None, full):
+        raise RuntimeError(
+            "Cannot use both regular backward hooks and full backward hooks as a global Module "
+            "hook. Please use only one of them."
+        )
+    _hooks.global_is_full = full
+    return _put_global("_backward_hooks", hook)
