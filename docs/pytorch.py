@@ -38,11 +38,52 @@ DIFFERS = {
                   "and plain containers only",
     "torch.bfloat16": "a name only: NumPy has no such dtype; files with it are read as float32",
     "torch.inference_mode": "the same as no_grad",
+    "torch.spmm": "sparse tensors are a class of their own, with gradients to the values",
+    "torch.sparse_coo_tensor": "not a torch.Tensor; COO only",
+    "torch.sparse.FloatTensor": "as sparse_coo_tensor",
+    "Tensor.to_sparse": "as sparse_coo_tensor",
     "torch.nn.Dropout": "masks are repeatable by the seed, but not PyTorch's numbers",
     "torch.nn.Dropout2d": "as Dropout",
     "torch.nn.functional.dropout": "as nn.Dropout",
+    "torch.nn.functional.scaled_dot_product_attention": "dropout as in nn.Dropout",
     "torch.nn.Embedding": "sparse=True gives a dense gradient",
+    "torch.nn.TransformerEncoder": "no nested tensors: padded positions hold what the layers "
+                                   "compute, not zeros",
+    "torch.nn.TransformerEncoderLayer": "as TransformerEncoder",
+    "torch.nn.LazyLinear": "no warning that lazy modules are new; optimizers want a dry run first",
+    "torch.nn.LazyConv2d": "as LazyLinear",
+    "torch.nn.LazyBatchNorm1d": "as LazyLinear",
+    "torch.nn.LazyBatchNorm2d": "as LazyLinear",
+    "torch.optim.lr_scheduler.ReduceLROnPlateau": "still takes verbose=, with a warning",
     "Tensor.names": "None for every dimension; named tensors are not supported",
+    "Tensor.storage": "a view of NumPy's memory; resizing it is not supported",
+    "torch.set_default_device": "the CPU only",
+}  # fmt: skip
+
+# What goes beyond single symbols, by area.
+AREAS = {
+    "Devices": "the CPU. Asking (`is_available()`) is answered with no, using raises an error "
+               "that is both an AssertionError and a RuntimeError. `autocast` and `GradScaler` "
+               "change nothing, `compile` and `jit.script` return what they are given, profilers "
+               "record nothing, `DataParallel` calls its module.",
+    "Complex numbers": "differentiable where an operation was checked for them; the others raise "
+                       "in backward (QR, singular vectors, convolution, softmax).",
+    "Random numbers": "equal to PyTorch's on the CPU for the same seed: uniform, normal, integers, "
+                      "permutations, Bernoulli, multinomial, gamma, Poisson, binomial, default "
+                      "initialisations, samplers. Dropout masks, which in PyTorch come from a "
+                      "vendor's library, are our own.",
+    "Optimizers": "`foreach`, `fused` and `capturable` have no effect, `differentiable=True` and "
+                  "complex parameters raise. `SparseAdam` takes dense gradients and updates the "
+                  "rows that are not zero. `Muon` computes in the parameter's dtype.",
+    "Recurrent layers": "the whole sequence is one node; `grad_fn` is named otherwise. float16 is "
+                        "computed in float32.",
+    "Distributions": "gamma and Dirichlet samples have first derivatives (more accurate than "
+                     "PyTorch's); a second one raises.",
+    "vmap": "runs the function once per sample and stacks: no faster than a loop.",
+    "Convolution and pooling": "floating-point inputs only. Repeated indices of `max_unpool` give "
+                               "the gradient to the value that was kept.",
+    "Linear algebra": "`lstsq` is computed from singular values, so its rank is right; "
+                      "`cholesky_solve` gives the gradient to the triangle that is read.",
 }  # fmt: skip
 
 # Keyword arguments that the census found and that PyTorch itself no longer takes, or that
@@ -177,6 +218,8 @@ def page():
     rows = [(*row, *status(row[0])) for row in census()]
     counts = {kind: sum(row[4] == kind for row in rows) for kind in KINDS}
     parts = [INTRODUCTION.format(total=len(rows), **{k.split()[0]: n for k, n in counts.items()})]
+    areas = "".join(f"- **{area}**: {what}\n" for area, what in AREAS.items())
+    parts.append(f"## What differs, by area\n\n{areas}")
     parts.append(scripts())
     for title, belongs in SECTIONS:
         mine = [row for row in rows if belongs(row[0])]
