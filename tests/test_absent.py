@@ -177,3 +177,13 @@ def test_memory_methods_return_the_tensor():
     assert x.share_memory_() is x
     assert not x.is_pinned()
     assert not x.is_shared()
+
+
+def test_summary_writer_comes_from_tensorboardx_or_names_the_extra(monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    with pytest.raises(ImportError, match=r"tensorgrad\[tensorboard\]"):
+        _ = tg.utils.tensorboard.SummaryWriter
+    with pytest.raises(AttributeError):
+        _ = tg.utils.tensorboard.NoSuchWriter

@@ -148,3 +148,11 @@ def test_older_names_of_the_bounds_of_hardtanh_warn():
         layer = tg.nn.Hardtanh(min_value=-3)
     assert layer.min_val == -3
     agree(lambda lib: lib.nn.Hardtanh(max_value=3))  # a warning, here an error
+
+
+def test_names_that_scripts_import_from_inner_modules():
+    from tensorgrad.nn.modules import activation, utils
+
+    assert activation.MultiheadAttention is tg.nn.MultiheadAttention
+    assert not hasattr(activation, "NoSuchLayer")
+    assert (utils._pair(3), utils._triple((1, 2)), utils._single([4])) == ((3, 3), (1, 2), (4,))

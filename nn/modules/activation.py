@@ -428,3 +428,11 @@ class Tanhshrink(Module):
     def forward(self, input):
         """Apply elementwise."""
         return F.tanhshrink(input)
+
+
+def __getattr__(name):
+    if name == "MultiheadAttention":  # where PyTorch keeps it
+        from tensorgrad.nn.modules.attention import MultiheadAttention
+
+        return MultiheadAttention
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
