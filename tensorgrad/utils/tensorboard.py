@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from ..errors import missing
 
-__all__ = ["SummaryWriter"]
-
 
 def __getattr__(name):
     if name != "SummaryWriter":
