@@ -67,7 +67,9 @@ class Binomial(Odds, Distribution):
     def _one_count(self, method):
         count = int(self.total_count.max())
         if not bool((self.total_count == count).all()):
-            raise NotImplementedError(f"Inhomogeneous total count not supported by `{method}`.")
+            raise NotImplementedError(
+                f"{method} needs one total_count for the whole batch, got {self.total_count}"
+            )
         return count
 
     def entropy(self):

@@ -38,7 +38,7 @@ class Categorical(Distribution):
     def __init__(self, probs=None, logits=None, validate_args=None):
         name, value = either(probs, logits)
         if value.dim() < 1:
-            raise ValueError(f"`{name}` parameter must be at least one-dimensional.")
+            raise ValueError(f"{name} is zero-dimensional; its last dimension holds the categories")
         if name == "probs":
             self.probs = shares(value)
         else:

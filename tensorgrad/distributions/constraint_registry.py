@@ -37,8 +37,7 @@ class ConstraintRegistry:
         kind = type(constraint) if isinstance(constraint, constraints.Constraint) else constraint
         if not (isinstance(kind, type) and issubclass(kind, constraints.Constraint)):
             raise TypeError(
-                "Expected constraint to be either a Constraint subclass or instance, but got "
-                f"{constraint}"
+                f"transforms are registered for a Constraint or a class of them, got {constraint!r}"
             )
         self._registry[kind] = factory
         return factory
@@ -51,7 +50,8 @@ class ConstraintRegistry:
         """
         factory = self._registry.get(type(constraint))
         if factory is None:
-            raise NotImplementedError(f"Cannot transform {type(constraint).__name__} constraints")
+            name = type(constraint).__name__.removeprefix("_")
+            raise NotImplementedError(f"no transform to {name}; register() one")
         return factory(constraint)
 
 

@@ -57,7 +57,10 @@ class _Dependent(Constraint):
     def _declared(self, name):
         value = getattr(self, "_" + name)
         if value is NotImplemented:
-            raise NotImplementedError(f".{name} cannot be determined statically")
+            raise NotImplementedError(
+                f"this constraint depends on other values and was declared without {name}; give "
+                f"{name}=... where it is declared, or ask the constraint of an instance"
+            )
         return value
 
     def __call__(self, *, is_discrete=NotImplemented, event_dim=NotImplemented):
@@ -68,7 +71,10 @@ class _Dependent(Constraint):
         )
 
     def check(self, x):
-        raise ValueError("Cannot determine validity of dependent constraint")
+        raise ValueError(
+            "a constraint that depends on other values has nothing to check against; take it from "
+            "an instance of the distribution or transform"
+        )
 
 
 class _DependentProperty(property, _Dependent):
@@ -97,8 +103,14 @@ def is_dependent(constraint) -> bool:
 def _demand_constraint(*constraints):
     for constraint in constraints:
         assert isinstance(constraint, Constraint), (
-            f"expected a Constraint, got {type(constraint).__name__}"
+            f"a {type(constraint).__name__} where a Constraint belongs"
         )
+
+
+def _too_few_dims(value, needed):
+    return ValueError(
+        f"the value has {value.dim()} dimensions, one point of the constraint has {needed}"
+    )
 
 
 class _IndependentConstraint(Constraint):
@@ -124,7 +136,7 @@ class _IndependentConstraint(Constraint):
     def check(self, value):
         inside, last = self.base_constraint.check(value), self.reinterpreted_batch_ndims
         if inside.dim() < last:
-            raise ValueError(f"Expected value.dim() >= {self.event_dim} but got {value.dim()}")
+            raise _too_few_dims(value, self.event_dim)
         return inside.reshape(inside.shape[: inside.dim() - last] + (-1,)).all(-1)
 
     def __repr__(self):
@@ -150,7 +162,7 @@ class MixtureSameFamilyConstraint(Constraint):
 
     def check(self, value):
         if value.dim() < self.event_dim:
-            raise ValueError(f"Expected value.dim() >= {self.event_dim} but got {value.dim()}")
+            raise _too_few_dims(value, self.event_dim)
         inside = self.base_constraint.check(value.unsqueeze(-1 - self.event_dim))
         return inside.reshape(inside.shape[: value.dim() - self.event_dim] + (-1,)).all(-1)
 

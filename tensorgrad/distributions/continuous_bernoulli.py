@@ -42,7 +42,7 @@ class ContinuousBernoulli(Odds, ExponentialFamily):
         (value,) = broadcast_all(value)
         if name == "probs":
             if validate_args is not None and not bool(constraints.unit_interval.check(value).all()):
-                raise ValueError("The parameter probs has invalid values")
+                raise ValueError(f"probs must be between 0 and 1, got\n{value.detach()}")
             value = clamp_probs(value)
         setattr(self, name, value)
         self._lims = lims

@@ -9,7 +9,7 @@ import tensorgrad as tg
 from .._graph import Tensor
 from .._tensor import Size
 from . import constraints
-from .utils import lazy_property
+from .utils import fit, lazy_property
 
 __all__ = ["Distribution"]
 
@@ -46,7 +46,7 @@ class Distribution:
             ValueError: ``value`` is not a bool.
         """
         if value not in (True, False):
-            raise ValueError(f"expected True or False, got {value!r}")
+            raise ValueError(f"the switch for checks takes True or False, got {value!r}")
         Distribution._validate_args = value
 
     def __init__(self, batch_shape=(), event_shape=(), validate_args=None):
@@ -61,8 +61,8 @@ class Distribution:
             checks = self.arg_constraints
         except NotImplementedError:
             warnings.warn(
-                f"{type(self)} does not define `arg_constraints`. Please set `arg_constraints = "
-                "{}` or initialize the distribution with `validate_args=False`.",
+                f"the parameters of {type(self).__name__} go unchecked, as it has no "
+                "arg_constraints; give it some, {} for none, or pass validate_args=False",
                 stacklevel=4,
             )
             return
@@ -73,9 +73,8 @@ class Distribution:
             value = getattr(self, name)
             if not bool(constraint.check(value).all()):
                 raise ValueError(
-                    f"Expected parameter {name} (Tensor of shape {tuple(value.shape)}) of "
-                    f"distribution {self!r} to satisfy the constraint {constraint!r}, but found "
-                    f"invalid values:\n{value}"
+                    f"{name} of {self!r} has values outside {constraint!r}; it is, of shape "
+                    f"{tuple(value.shape)},\n{value}"
                 )
 
     # --- shapes ---------------------------------------------------------------------------
@@ -92,7 +91,7 @@ class Distribution:
         """
         cls = self._declaring_class()
         if cls is None:
-            raise NotImplementedError(f"{type(self).__name__} does not implement expand")
+            raise self._lacks("expand")
         new, batch_shape = self._get_checked_instance(cls, _instance), Size(batch_shape)
         self._fill(new, batch_shape)
         Distribution.__init__(new, batch_shape, self._event_shape, validate_args=False)
@@ -118,8 +117,8 @@ class Distribution:
             return _instance
         if type(self).__init__ is not cls.__init__:
             raise NotImplementedError(
-                f"Subclass {type(self).__name__} of {cls.__name__} that defines a custom __init__ "
-                "method must also define a custom .expand() method."
+                f"{type(self).__name__} has an __init__ of its own, which expand of {cls.__name__} "
+                "would leave out; give it an expand of its own too"
             )
         return type(self).__new__(type(self))
 
@@ -133,6 +132,9 @@ class Distribution:
         """The shape of one draw from one distribution."""
         return self._event_shape
 
+    def _lacks(self, what):
+        return NotImplementedError(f"{type(self).__name__} has no {what}")
+
     def _extended_shape(self, sample_shape=()):
         return Size(sample_shape) + self._batch_shape + self._event_shape
 
@@ -141,27 +143,27 @@ class Distribution:
     @property
     def arg_constraints(self):
         """The constraint of each parameter, by name."""
-        raise NotImplementedError(f"{type(self).__name__} does not define arg_constraints")
+        raise self._lacks("arg_constraints")
 
     @property
     def support(self):
         """The constraint that draws satisfy."""
-        raise NotImplementedError(f"{type(self).__name__} does not define support")
+        raise self._lacks("support")
 
     @property
     def mean(self):
         """The expectation."""
-        raise NotImplementedError(f"{type(self).__name__} does not implement mean")
+        raise self._lacks("mean")
 
     @property
     def mode(self):
         """The value of the largest density or probability."""
-        raise NotImplementedError(f"{type(self)} does not implement mode")
+        raise self._lacks("mode")
 
     @property
     def variance(self):
         """The variance, element by element."""
-        raise NotImplementedError(f"{type(self).__name__} does not implement variance")
+        raise self._lacks("variance")
 
     @property
     def stddev(self):
@@ -177,12 +179,12 @@ class Distribution:
 
     def rsample(self, sample_shape=()):
         """Draws that are differentiable in the parameters, where ``has_rsample``."""
-        raise NotImplementedError(f"{type(self).__name__} does not implement rsample")
+        raise self._lacks("rsample")
 
     def sample_n(self, n):
         """``sample((n,))``, deprecated."""
         warnings.warn(
-            "`sample_n(n)` will be deprecated. Use `sample((n,))` instead.",
+            "sample_n is deprecated; write sample((n,))",
             FutureWarning,
             stacklevel=2,
         )
@@ -196,15 +198,15 @@ class Distribution:
         Raises:
             ValueError: ``value`` is outside the support, or its shape does not broadcast.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not implement log_prob")
+        raise self._lacks("log_prob")
 
     def cdf(self, value):
         """The probability of a draw of at most ``value``."""
-        raise NotImplementedError(f"{type(self).__name__} does not implement cdf")
+        raise self._lacks("cdf")
 
     def icdf(self, value):
         """The quantile at the probability ``value``: the inverse of :meth:`cdf`."""
-        raise NotImplementedError(f"{type(self).__name__} does not implement icdf")
+        raise self._lacks("icdf")
 
     def enumerate_support(self, expand=True):
         """Every value that a draw can take, along a new first dimension.
@@ -212,7 +214,7 @@ class Distribution:
         Args:
             expand: whether the batch dimensions are expanded, or left at size 1.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not implement enumerate_support")
+        raise self._lacks("enumerate_support")
 
     def _enumerated(self, values, expand):
         values = values.reshape((-1,) + (1,) * len(self._batch_shape))
@@ -220,7 +222,7 @@ class Distribution:
 
     def entropy(self):
         """The entropy, of shape ``batch_shape``."""
-        raise NotImplementedError(f"{type(self).__name__} does not implement entropy")
+        raise self._lacks("entropy")
 
     def perplexity(self):
         """The exponential of the entropy."""
@@ -234,34 +236,33 @@ class Distribution:
     def _validate_sample(self, value):
         if not isinstance(value, Tensor):
             raise ValueError(
-                f"The value argument to log_prob must be a Tensor, got {type(value).__name__}"
+                f"the value is a {type(value).__name__}; densities are of tensors, so write "
+                "torch.tensor(value)"
             )
         shape, expected = value.shape, self._batch_shape + self._event_shape
         if shape[len(shape) - len(self._event_shape) :] != self._event_shape:
             raise ValueError(
-                f"The right-most size of value must match event_shape: {shape} vs "
-                f"{self._event_shape}."
+                f"the value, of shape {tuple(shape)}, must end in the event shape "
+                f"{tuple(self._event_shape)}"
             )
-        for i, j in zip(reversed(shape), reversed(expected), strict=False):
-            if i != 1 and j != 1 and i != j:
-                raise ValueError(
-                    "Value is not broadcastable with batch_shape+event_shape: "
-                    f"{shape} vs {expected}."
-                )
+        if not fit(shape, expected):
+            raise ValueError(
+                f"the value, of shape {tuple(shape)}, does not broadcast with the batch and event "
+                f"shape {tuple(expected)}"
+            )
         try:
             support = self.support
         except NotImplementedError:
             warnings.warn(
-                f"{type(self)} does not define `support` to enable sample validation. Please "
-                "initialize the distribution with `validate_args=False` to turn off validation.",
+                f"values of {type(self).__name__} go unchecked, as it has no support; give it "
+                "one, or pass validate_args=False",
                 stacklevel=3,
             )
             return
         if not bool(support.check(value).all()):
             raise ValueError(
-                f"Expected value argument (Tensor of shape {tuple(shape)}) to be within the "
-                f"support ({support!r}) of the distribution {self!r}, but found invalid "
-                f"values:\n{value}"
+                f"a value is outside the support {support!r} of {self!r}; the values are, of "
+                f"shape {tuple(shape)},\n{value}"
             )
 
     def __repr__(self):

@@ -28,14 +28,14 @@ class ExponentialFamily(Distribution):
 
     @property
     def _natural_params(self):
-        raise NotImplementedError(f"{type(self).__name__} does not give its natural parameters")
+        raise self._lacks("_natural_params")
 
     def _log_normalizer(self, *natural_params):
-        raise NotImplementedError(f"{type(self).__name__} does not give its log-normalizer")
+        raise self._lacks("_log_normalizer")
 
     @property
     def _mean_carrier_measure(self):
-        raise NotImplementedError(f"{type(self).__name__} does not give its carrier measure")
+        raise self._lacks("_mean_carrier_measure")
 
     def entropy(self):
         carrier = self._mean_carrier_measure

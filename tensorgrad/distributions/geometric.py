@@ -31,8 +31,8 @@ class Geometric(Odds, Distribution):
         super().__init__(value.shape, validate_args=validate_args)
         if self._validate_args and name == "probs" and not bool((value > 0).all()):
             raise ValueError(
-                f"Expected parameter probs (Tensor of shape {tuple(value.shape)}) of distribution "
-                f"{self!r} to be positive but found invalid values:\n{value[value <= 0].detach()}"
+                f"probs of {self!r} must be above 0, or success never comes; some are not:\n"
+                f"{value.detach()}"
             )
 
     @property

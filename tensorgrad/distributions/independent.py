@@ -33,8 +33,8 @@ class Independent(Distribution):
         batch, event = base_distribution.batch_shape, base_distribution.event_shape
         if reinterpreted_batch_ndims > len(batch):
             raise ValueError(
-                "Expected reinterpreted_batch_ndims <= len(base_distribution.batch_shape), actual "
-                f"{reinterpreted_batch_ndims} vs {len(batch)}"
+                f"cannot reinterpret {reinterpreted_batch_ndims} batch dimensions of the base, "
+                f"which has {len(batch)}"
             )
         cut = len(batch) - reinterpreted_batch_ndims
         self.base_dist = base_distribution
@@ -92,7 +92,10 @@ class Independent(Distribution):
 
     def enumerate_support(self, expand=True):
         if self.reinterpreted_batch_ndims > 0:
-            raise NotImplementedError("Enumeration over cartesian product is not implemented")
+            raise NotImplementedError(
+                "the values of an Independent are all combinations of those of its base, which "
+                "are not enumerated; enumerate base_dist"
+            )
         return self.base_dist.enumerate_support(expand=expand)
 
     def __repr__(self):

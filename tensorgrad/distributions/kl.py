@@ -55,7 +55,7 @@ def register_kl(type_p, type_q):
     """
     for name, kind in (("type_p", type_p), ("type_q", type_q)):
         if not (isinstance(kind, type) and issubclass(kind, Distribution)):
-            raise TypeError(f"Expected {name} to be a Distribution subclass but got {kind}")
+            raise TypeError(f"{name} must be a class of distributions, got {kind!r}")
 
     def enter(fn):
         _TABLE[type_p, type_q] = fn
@@ -76,7 +76,7 @@ def _lookup(p, q):
     first, other = min(fits, key=near), min(fits, key=lambda pair: near(pair)[::-1])
     if _TABLE[first] is not _TABLE[other]:
         warnings.warn(
-            f"Ambiguous kl_divergence({p.__name__}, {q.__name__}). Please "
+            f"two functions fit kl_divergence of {p.__name__} and {q.__name__} alike; settle it by "
             f"register_kl({first[0].__name__}, {other[1].__name__})",
             RuntimeWarning,
             stacklevel=3,
@@ -100,8 +100,8 @@ def kl_divergence(p, q):
         _FOUND[pair] = _lookup(*pair)
     if _FOUND[pair] is None:
         raise NotImplementedError(
-            f"No KL(p || q) is implemented for p type {pair[0].__name__} and q type "
-            f"{pair[1].__name__}"
+            f"no divergence of {pair[0].__name__} and {pair[1].__name__} is known; enter one with "
+            "register_kl"
         )
     return _FOUND[pair](p, q)
 
@@ -135,7 +135,8 @@ def _one_hot(p, q):
 def _binomial(p, q):
     if bool((p.total_count < q.total_count).any()):
         raise NotImplementedError(
-            "KL between Binomials where q.total_count > p.total_count is not implemented"
+            "the divergence of binomials needs a total_count of p that is at least that of q, got "
+            f"{p.total_count} and {q.total_count}"
         )
     each = p.probs * (p.logits - q.logits) + (-p.probs).log1p() - (-q.probs).log1p()
     return tg.where(p.total_count > q.total_count, math.inf, p.total_count * each)
@@ -218,8 +219,8 @@ def _exponential_family(p, q):
     """The Bregman divergence of the log-normalizer; as in PyTorch p gets no gradient by it."""
     if type(p) is not type(q):
         raise NotImplementedError(
-            "The cross KL-divergence between different exponential families cannot be computed "
-            f"using Bregman divergences, got {type(p).__name__} and {type(q).__name__}"
+            f"{type(p).__name__} and {type(q).__name__} are different exponential families, which "
+            "share no log-normalizer; enter their divergence with register_kl"
         )
     value, ours, gradients = normalizer_and_gradients(p)
     theirs, dims = q._natural_params, len(q.event_shape)
@@ -232,14 +233,20 @@ def _exponential_family(p, q):
 @register_kl(TransformedDistribution, TransformedDistribution)
 def _transformed(p, q):
     if p.transforms != q.transforms or p.event_shape != q.event_shape:
-        raise NotImplementedError("KL of transformed distributions needs equal transforms")
+        raise NotImplementedError(
+            "transformed distributions have the divergence of their bases only if transforms and "
+            "event shapes are equal"
+        )
     return kl_divergence(p.base_dist, q.base_dist)
 
 
 @register_kl(Independent, Independent)
 def _independent(p, q):
     if p.reinterpreted_batch_ndims != q.reinterpreted_batch_ndims:
-        raise NotImplementedError("KL of Independents needs equal reinterpreted_batch_ndims")
+        raise NotImplementedError(
+            f"p reinterprets {p.reinterpreted_batch_ndims} batch dimensions, q "
+            f"{q.reinterpreted_batch_ndims}; make them equal"
+        )
     return sum_rightmost(kl_divergence(p.base_dist, q.base_dist), p.reinterpreted_batch_ndims)
 
 
@@ -277,8 +284,8 @@ def _whitened_trace(q, columns):
 def _multivariate_normal(p, q):
     if p.event_shape != q.event_shape:
         raise ValueError(
-            "KL-divergence between two Multivariate Normals with different event shapes cannot "
-            f"be computed, got {p.event_shape} and {q.event_shape}"
+            f"p is over vectors of {p.event_shape[0]} elements, q over vectors of "
+            f"{q.event_shape[0]}"
         )
     (log_det, columns), (q_log_det, _) = _covariance_terms(p), _covariance_terms(q)
     trace = sum(_whitened_trace(q, c) for c in columns)

@@ -8,6 +8,7 @@ from .._tensor import Size
 from . import constraints
 from .categorical import Categorical
 from .distribution import Distribution
+from .utils import fit
 
 __all__ = ["MixtureSameFamily"]
 
@@ -36,26 +37,24 @@ class MixtureSameFamily(Distribution):
         mixture, component = mixture_distribution, component_distribution
         if not isinstance(mixture, Categorical):
             raise ValueError(
-                "The Mixture distribution needs to be an instance of "
-                f"torch.distributions.Categorical, got {type(mixture).__name__}"
+                f"mixture_distribution is a {type(mixture).__name__}; a Categorical says which "
+                "component is drawn"
             )
         if not isinstance(component, Distribution):
             raise ValueError(
-                "The Component distribution needs to be an instance of "
-                f"torch.distributions.Distribution, got {type(component).__name__}"
+                f"component_distribution is a {type(component).__name__}, not a Distribution"
             )
         mixing, batch = mixture.batch_shape, component.batch_shape[:-1]
-        for i, j in zip(reversed(mixing), reversed(batch), strict=False):
-            if i != 1 and j != 1 and i != j:
-                raise ValueError(
-                    f"`mixture_distribution.batch_shape` ({mixing}) is not compatible with "
-                    f"`component_distribution.batch_shape`({batch})"
-                )
+        if not fit(mixing, batch):
+            raise ValueError(
+                f"the mixture, of batch shape {tuple(mixing)}, does not broadcast with the "
+                f"components, of batch shape {tuple(batch)} and one dimension of components"
+            )
         count, components = mixture.logits.shape[-1], component.batch_shape[-1]
         if count != components:
             raise ValueError(
-                f"`mixture_distribution component` ({count}) does not equal "
-                f"`component_distribution.batch_shape[-1]` ({components})"
+                f"the mixture has {count} categories for {components} components, the last "
+                "batch dimension of component_distribution; make them as many"
             )
         self._mixture_distribution, self._component_distribution = mixture, component
         super().__init__(batch, component.event_shape, validate_args=validate_args)

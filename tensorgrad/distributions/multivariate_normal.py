@@ -109,7 +109,7 @@ class MultivariateNormal(Distribution):
         validate_args=None,
     ):  # fmt: skip
         if loc.dim() < 1:
-            raise ValueError("loc must be at least one-dimensional.")
+            raise ValueError("loc is zero-dimensional; its last dimension holds one vector")
         name, matrix = given_matrix(
             covariance_matrix=covariance_matrix,
             precision_matrix=precision_matrix,

@@ -38,17 +38,16 @@ class TransformedDistribution(Distribution):
 
     def __init__(self, base_distribution, transforms, validate_args=None):
         self.transforms = [transforms] if isinstance(transforms, Transform) else transforms
-        if not isinstance(self.transforms, list):
-            raise ValueError(f"transforms must be a Transform or list, but was {transforms}")
-        if not all(isinstance(t, Transform) for t in self.transforms):
-            raise ValueError("transforms must be a Transform or a list of Transforms")
+        listed = isinstance(self.transforms, list)
+        if not listed or not all(isinstance(t, Transform) for t in self.transforms):
+            raise ValueError(f"give a Transform or a list of them, got {transforms!r}")
         batch, event = base_distribution.batch_shape, base_distribution.event_shape
         whole = ComposeTransform(self.transforms)
         before, after = whole.domain.event_dim, whole.codomain.event_dim
         if len(batch + event) < before:
             raise ValueError(
-                "base_distribution needs to have shape with size at least "
-                f"{before}, but got {batch + event}."
+                f"the transforms work on {before} dimensions together, the base has shape "
+                f"{tuple(batch + event)}; expand it"
             )
         shape = Size(whole.forward_shape(batch + event))
         needed = Size(whole.inverse_shape(shape))

@@ -51,7 +51,7 @@ class Transform:
 
     def __init__(self, cache_size=0):
         if cache_size not in (0, 1):
-            raise ValueError(f"cache_size must be 0 or 1, got {cache_size}")
+            raise ValueError(f"a cache holds 0 or 1 values, got cache_size={cache_size}")
         self._cache_size = cache_size
         self._inv = None
         self._cached_x_y = (None, None)
@@ -68,7 +68,10 @@ class Transform:
         """
         if self.domain.event_dim == self.codomain.event_dim:
             return self.domain.event_dim
-        raise ValueError("Please use either .domain.event_dim or .codomain.event_dim")
+        raise ValueError(
+            f"{type(self).__name__} takes {self.domain.event_dim} dimensions together and makes "
+            f"{self.codomain.event_dim}; ask domain.event_dim or codomain.event_dim"
+        )
 
     @property
     def inv(self):
@@ -80,13 +83,18 @@ class Transform:
     @property
     def sign(self):
         """1 where it increases, -1 where it decreases."""
-        raise NotImplementedError(f"{type(self).__name__} has no sign")
+        raise self._lacks("sign")
 
     def _arguments(self):
         """The arguments that another of the same kind is made with, but for the cache."""
         if type(self).__init__ is Transform.__init__:
             return ()
-        raise NotImplementedError(f"{type(self)}.with_cache is not implemented")
+        raise NotImplementedError(
+            f"{type(self).__name__} has an __init__ of its own, so give it a with_cache"
+        )
+
+    def _lacks(self, what):
+        return NotImplementedError(f"{type(self).__name__} has no {what}")
 
     def with_cache(self, cache_size=1):
         """The same transform with another cache size."""
@@ -119,14 +127,14 @@ class Transform:
         return x_old
 
     def _call(self, x):
-        raise NotImplementedError(f"{type(self).__name__} does not implement the forward direction")
+        raise self._lacks("_call")
 
     def _inverse(self, y):
-        raise NotImplementedError(f"{type(self).__name__} does not implement the inverse")
+        raise self._lacks("_inverse")
 
     def log_abs_det_jacobian(self, x, y):
         """``log |det dy/dx|`` at ``x``, whose image is ``y``."""
-        raise NotImplementedError(f"{type(self).__name__} does not implement log_abs_det_jacobian")
+        raise self._lacks("log_abs_det_jacobian")
 
     def __repr__(self):
         return type(self).__name__ + "()"
@@ -339,13 +347,11 @@ class IndependentTransform(Transform):
         return self.base_transform.sign
 
     def _call(self, x):
-        if x.dim() < self.domain.event_dim:
-            raise ValueError("Too few dimensions on input")
+        _need_dims(x.shape, self.domain.event_dim)
         return self.base_transform(x)
 
     def _inverse(self, y):
-        if y.dim() < self.codomain.event_dim:
-            raise ValueError("Too few dimensions on input")
+        _need_dims(y.shape, self.codomain.event_dim)
         return self.base_transform.inv(y)
 
     def log_abs_det_jacobian(self, x, y):
@@ -380,8 +386,8 @@ class ReshapeTransform(Transform):
         self.in_shape, self.out_shape = Size(in_shape), Size(out_shape)
         if self.in_shape.numel() != self.out_shape.numel():
             raise ValueError(
-                "in_shape, out_shape have different numbers of elements: "
-                f"{self.in_shape} and {self.out_shape}"
+                f"in_shape {tuple(self.in_shape)} has {self.in_shape.numel()} elements, out_shape "
+                f"{tuple(self.out_shape)} has {self.out_shape.numel()}; make them as many"
             )
         super().__init__(cache_size=cache_size)
 
@@ -416,11 +422,10 @@ class ReshapeTransform(Transform):
 
 def _with_last(shape, old, new):
     """``shape`` with its last dimensions, which must be ``old``, replaced by ``new``."""
+    _need_dims(shape, len(old))
     cut = len(shape) - len(old)
-    if cut < 0:
-        raise ValueError("Too few dimensions on input")
     if tuple(shape[cut:]) != tuple(old):
-        raise ValueError(f"Shape mismatch: expected {old} but got {shape[cut:]}")
+        raise ValueError(f"the shape {tuple(shape)} must end in {tuple(old)}")
     return Size(shape[:cut]) + new
 
 
@@ -815,7 +820,7 @@ class CumulativeDistributionTransform(Transform):
 
 def _need_dims(shape, count):
     if len(shape) < count:
-        raise ValueError("Too few dimensions on input")
+        raise ValueError(f"the shape {tuple(shape)} has fewer than {count} dimensions")
 
 
 class SoftmaxTransform(Transform):
@@ -942,11 +947,14 @@ class CorrCholeskyTransform(Transform):
         count = shape[-1]
         d = round((0.25 + 2 * count) ** 0.5 + 0.5)
         if d * (d - 1) // 2 != count:
-            raise ValueError("Input is not a flattened lower-diagonal number")
+            raise ValueError(
+                f"the last size {count} is not d (d - 1) / 2 of any d, the number of correlations "
+                "in a d x d matrix"
+            )
         return Size(shape[:-1]) + (d, d)
 
     def inverse_shape(self, shape):
         _need_dims(shape, 2)
         if shape[-2] != shape[-1]:
-            raise ValueError("Input is not square")
+            raise ValueError(f"the last two sizes of {tuple(shape)} differ; give square matrices")
         return Size(shape[:-2]) + (shape[-1] * (shape[-1] - 1) // 2,)

@@ -35,13 +35,15 @@ def broadcast_all(*values):
     """
     for value in values:
         if not isinstance(value, Tensor) and not is_number(value):
-            raise ValueError(
-                "Input arguments must all be instances of Number or torch.Tensor, but got "
-                f"{type(value).__name__}"
-            )
+            raise ValueError(f"a parameter is a {type(value).__name__}; give a number or a tensor")
     dtype = next((v.dtype for v in values if isinstance(v, Tensor)), tg.get_default_dtype())
     tensors = [v if isinstance(v, Tensor) else tg.tensor(v, dtype=dtype) for v in values]
     return tuple(tg.broadcast_tensors(*tensors))
+
+
+def fit(a, b) -> bool:
+    """Whether the shapes ``a`` and ``b`` broadcast."""
+    return all(i == j or 1 in (i, j) for i, j in zip(a[::-1], b[::-1], strict=False))
 
 
 def standard_normal(shape, dtype):
@@ -106,7 +108,7 @@ def tril_matrix_to_vec(mat, diag=0):
     """
     n = mat.shape[-1]
     if not -n <= diag < n:
-        raise ValueError(f"diag ({diag}) provided is outside [{-n}, {n - 1}].")
+        raise ValueError(f"a matrix of {n} columns has diagonals {-n} to {n - 1}, not {diag}")
     return mat[..., _lower_mask(n, diag)]
 
 
@@ -122,8 +124,8 @@ def vec_to_tril_matrix(vec, diag=0):
     mask = _lower_mask(n, diag)
     if int(mask.sum()) != count:
         raise ValueError(
-            f"The size of last dimension is {count} which cannot be expressed as "
-            "the lower triangular part of a square D x D matrix."
+            f"no square matrix has {count} entries on and below its diagonal {diag}; the nearest, "
+            f"of {n} rows, has {int(mask.sum())}"
         )
     place = (mask.reshape(-1).long().cumsum(0) - 1).clamp(min=0)
     spread = vec[..., place].reshape(vec.shape[:-1] + (n, n))
@@ -140,7 +142,8 @@ def either(probs, logits):
         ValueError: both are, or neither.
     """
     if (probs is None) == (logits is None):
-        raise ValueError("Either `probs` or `logits` must be specified, but not both.")
+        got = "neither" if probs is None else "both"
+        raise ValueError(f"got {got} of probs and logits; give exactly one of them")
     return ("probs", probs) if logits is None else ("logits", logits)
 
 
