@@ -9,14 +9,10 @@ from tensorgrad.nn import functional as F
 from tensorgrad.nn import init
 from tensorgrad.nn.modules.lazy import LazyModuleMixin
 from tensorgrad.nn.modules.module import Module
+from tensorgrad.nn.modules.utils import each
 from tensorgrad.nn.parameter import Parameter, UninitializedParameter
 
 _MODES = ("zeros", "reflect", "replicate", "circular")
-
-
-def _each(value, n):
-    """``value`` for each of ``n`` dimensions."""
-    return tuple(value) if isinstance(value, tuple | list) else (value,) * n
 
 
 class _ConvNd(Module):
@@ -35,7 +31,7 @@ class _ConvNd(Module):
         for name, channels in (("in_channels", in_channels), ("out_channels", out_channels)):
             if channels % groups:
                 raise ValueError(f"{name} must be divisible by groups, got {channels} and {groups}")
-        self.stride = _each(stride, n)
+        self.stride = each(stride, n)
         if isinstance(padding, str):
             if padding not in ("same", "valid"):
                 raise ValueError(
@@ -46,10 +42,10 @@ class _ConvNd(Module):
         if padding_mode not in _MODES:
             raise ValueError(f"padding_mode must be one of {_MODES}, got {padding_mode!r}")
         self.in_channels, self.out_channels = in_channels, out_channels
-        self.kernel_size = _each(kernel_size, n)
-        self.padding = padding if isinstance(padding, str) else _each(padding, n)
-        self.dilation, self.transposed = _each(dilation, n), self._transposed
-        self.output_padding, self.groups = _each(output_padding, n), groups
+        self.kernel_size = each(kernel_size, n)
+        self.padding = padding if isinstance(padding, str) else each(padding, n)
+        self.dilation, self.transposed = each(dilation, n), self._transposed
+        self.output_padding, self.groups = each(output_padding, n), groups
         self.padding_mode = padding_mode
         self._reversed_padding_repeated_twice = self._around()
         kwargs = {"device": device, "dtype": dtype}
@@ -116,8 +112,39 @@ class _ConvNd(Module):
         return function(input, weight, bias, self.stride, padding, self.dilation, self.groups)
 
 
+class _Conv(_ConvNd):
+    def __init__(
+        self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1,
+        bias=True, padding_mode="zeros", device=None, dtype=None,
+    ):  # fmt: skip
+        super().__init__()
+        self._setup(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, 0, groups, bias,
+            padding_mode, device, dtype,
+        )  # fmt: skip
+
+    def forward(self, input):
+        """The convolution of ``input``."""
+        return self._conv_forward(input, self.weight, self.bias)
+
+
 class _ConvTransposeNd(_ConvNd):
     _transposed = True
+
+    def __init__(
+        self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0,
+        groups=1, bias=True, dilation=1, padding_mode="zeros", device=None, dtype=None,
+    ):  # fmt: skip
+        super().__init__()
+        if padding_mode != "zeros":
+            raise ValueError(
+                f'Only "zeros" padding mode is supported for {type(self).__name__}, '
+                f"got {padding_mode!r}"
+            )
+        self._setup(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, output_padding,
+            groups, bias, padding_mode, device, dtype,
+        )  # fmt: skip
 
     def _output_padding(self, input, output_size):
         """What ``output_size`` asks to be added to the smallest size."""
@@ -157,7 +184,7 @@ class _ConvTransposeNd(_ConvNd):
         )  # fmt: skip
 
 
-class Conv1d(_ConvNd):
+class Conv1d(_Conv):
     """Convolution over one dimension.
 
     Args:
@@ -190,22 +217,8 @@ class Conv1d(_ConvNd):
 
     _dims = 1
 
-    def __init__(
-        self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1,
-        bias=True, padding_mode="zeros", device=None, dtype=None,
-    ):  # fmt: skip
-        super().__init__()
-        self._setup(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, 0, groups, bias,
-            padding_mode, device, dtype,
-        )  # fmt: skip
 
-    def forward(self, input):
-        """The convolution of ``input``."""
-        return self._conv_forward(input, self.weight, self.bias)
-
-
-class Conv2d(_ConvNd):
+class Conv2d(_Conv):
     """Convolution over two dimensions, with the window of each output channel learned.
 
     Args:
@@ -238,22 +251,8 @@ class Conv2d(_ConvNd):
 
     _dims = 2
 
-    def __init__(
-        self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1,
-        bias=True, padding_mode="zeros", device=None, dtype=None,
-    ):  # fmt: skip
-        super().__init__()
-        self._setup(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, 0, groups, bias,
-            padding_mode, device, dtype,
-        )  # fmt: skip
 
-    def forward(self, input):
-        """The convolution of ``input``."""
-        return self._conv_forward(input, self.weight, self.bias)
-
-
-class Conv3d(_ConvNd):
+class Conv3d(_Conv):
     """Convolution over three dimensions.
 
     Args:
@@ -285,20 +284,6 @@ class Conv3d(_ConvNd):
     """
 
     _dims = 3
-
-    def __init__(
-        self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1,
-        bias=True, padding_mode="zeros", device=None, dtype=None,
-    ):  # fmt: skip
-        super().__init__()
-        self._setup(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, 0, groups, bias,
-            padding_mode, device, dtype,
-        )  # fmt: skip
-
-    def forward(self, input):
-        """The convolution of ``input``."""
-        return self._conv_forward(input, self.weight, self.bias)
 
 
 class ConvTranspose1d(_ConvTransposeNd):
@@ -333,21 +318,6 @@ class ConvTranspose1d(_ConvTransposeNd):
 
     _dims = 1
 
-    def __init__(
-        self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0,
-        groups=1, bias=True, dilation=1, padding_mode="zeros", device=None, dtype=None,
-    ):  # fmt: skip
-        super().__init__()
-        if padding_mode != "zeros":
-            raise ValueError(
-                f'Only "zeros" padding mode is supported for {type(self).__name__}, '
-                f"got {padding_mode!r}"
-            )
-        self._setup(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, output_padding,
-            groups, bias, padding_mode, device, dtype,
-        )  # fmt: skip
-
 
 class ConvTranspose2d(_ConvTransposeNd):
     """Transposed convolution over two dimensions: the adjoint of :class:`Conv2d` in its input.
@@ -381,21 +351,6 @@ class ConvTranspose2d(_ConvTransposeNd):
 
     _dims = 2
 
-    def __init__(
-        self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0,
-        groups=1, bias=True, dilation=1, padding_mode="zeros", device=None, dtype=None,
-    ):  # fmt: skip
-        super().__init__()
-        if padding_mode != "zeros":
-            raise ValueError(
-                f'Only "zeros" padding mode is supported for {type(self).__name__}, '
-                f"got {padding_mode!r}"
-            )
-        self._setup(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, output_padding,
-            groups, bias, padding_mode, device, dtype,
-        )  # fmt: skip
-
 
 class ConvTranspose3d(_ConvTransposeNd):
     """Transposed convolution over three dimensions: the adjoint of :class:`Conv3d` in its input.
@@ -428,21 +383,6 @@ class ConvTranspose3d(_ConvTransposeNd):
     """
 
     _dims = 3
-
-    def __init__(
-        self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0,
-        groups=1, bias=True, dilation=1, padding_mode="zeros", device=None, dtype=None,
-    ):  # fmt: skip
-        super().__init__()
-        if padding_mode != "zeros":
-            raise ValueError(
-                f'Only "zeros" padding mode is supported for {type(self).__name__}, '
-                f"got {padding_mode!r}"
-            )
-        self._setup(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, output_padding,
-            groups, bias, padding_mode, device, dtype,
-        )  # fmt: skip
 
 
 class _LazyConvMixin(LazyModuleMixin):
@@ -485,7 +425,30 @@ class _LazyConvMixin(LazyModuleMixin):
         self.reset_parameters()
 
 
-class LazyConv1d(_LazyConvMixin, Conv1d):
+class _LazyConv(_LazyConvMixin):
+    def __init__(
+        self, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True,
+        padding_mode="zeros", device=None, dtype=None,
+    ):  # fmt: skip
+        super().__init__(
+            0, 0, kernel_size, stride, padding, dilation, groups, False, padding_mode
+        )
+        self._later(out_channels, bias, device, dtype)
+
+
+class _LazyConvTranspose(_LazyConvMixin):
+    def __init__(
+        self, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1,
+        bias=True, dilation=1, padding_mode="zeros", device=None, dtype=None,
+    ):  # fmt: skip
+        super().__init__(
+            0, 0, kernel_size, stride, padding, output_padding, groups, False, dilation,
+            padding_mode,
+        )  # fmt: skip
+        self._later(out_channels, bias, device, dtype)
+
+
+class LazyConv1d(_LazyConv, Conv1d):
     """A :class:`Conv1d` that takes ``in_channels`` from the first input.
 
     Its other arguments are those of :class:`Conv1d`.
@@ -498,17 +461,8 @@ class LazyConv1d(_LazyConvMixin, Conv1d):
 
     cls_to_become = Conv1d
 
-    def __init__(
-        self, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True,
-        padding_mode="zeros", device=None, dtype=None,
-    ):  # fmt: skip
-        super().__init__(
-            0, 0, kernel_size, stride, padding, dilation, groups, False, padding_mode
-        )
-        self._later(out_channels, bias, device, dtype)
 
-
-class LazyConv2d(_LazyConvMixin, Conv2d):
+class LazyConv2d(_LazyConv, Conv2d):
     """A :class:`Conv2d` that takes ``in_channels`` from the first input.
 
     Its other arguments are those of :class:`Conv2d`.
@@ -521,17 +475,8 @@ class LazyConv2d(_LazyConvMixin, Conv2d):
 
     cls_to_become = Conv2d
 
-    def __init__(
-        self, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True,
-        padding_mode="zeros", device=None, dtype=None,
-    ):  # fmt: skip
-        super().__init__(
-            0, 0, kernel_size, stride, padding, dilation, groups, False, padding_mode
-        )
-        self._later(out_channels, bias, device, dtype)
 
-
-class LazyConv3d(_LazyConvMixin, Conv3d):
+class LazyConv3d(_LazyConv, Conv3d):
     """A :class:`Conv3d` that takes ``in_channels`` from the first input.
 
     Its other arguments are those of :class:`Conv3d`.
@@ -544,17 +489,8 @@ class LazyConv3d(_LazyConvMixin, Conv3d):
 
     cls_to_become = Conv3d
 
-    def __init__(
-        self, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True,
-        padding_mode="zeros", device=None, dtype=None,
-    ):  # fmt: skip
-        super().__init__(
-            0, 0, kernel_size, stride, padding, dilation, groups, False, padding_mode
-        )
-        self._later(out_channels, bias, device, dtype)
 
-
-class LazyConvTranspose1d(_LazyConvMixin, ConvTranspose1d):
+class LazyConvTranspose1d(_LazyConvTranspose, ConvTranspose1d):
     """A :class:`ConvTranspose1d` that takes ``in_channels`` from the first input.
 
     Its other arguments are those of :class:`ConvTranspose1d`.
@@ -567,18 +503,8 @@ class LazyConvTranspose1d(_LazyConvMixin, ConvTranspose1d):
 
     cls_to_become = ConvTranspose1d
 
-    def __init__(
-        self, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1,
-        bias=True, dilation=1, padding_mode="zeros", device=None, dtype=None,
-    ):  # fmt: skip
-        super().__init__(
-            0, 0, kernel_size, stride, padding, output_padding, groups, False, dilation,
-            padding_mode,
-        )  # fmt: skip
-        self._later(out_channels, bias, device, dtype)
 
-
-class LazyConvTranspose2d(_LazyConvMixin, ConvTranspose2d):
+class LazyConvTranspose2d(_LazyConvTranspose, ConvTranspose2d):
     """A :class:`ConvTranspose2d` that takes ``in_channels`` from the first input.
 
     Its other arguments are those of :class:`ConvTranspose2d`.
@@ -591,18 +517,8 @@ class LazyConvTranspose2d(_LazyConvMixin, ConvTranspose2d):
 
     cls_to_become = ConvTranspose2d
 
-    def __init__(
-        self, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1,
-        bias=True, dilation=1, padding_mode="zeros", device=None, dtype=None,
-    ):  # fmt: skip
-        super().__init__(
-            0, 0, kernel_size, stride, padding, output_padding, groups, False, dilation,
-            padding_mode,
-        )  # fmt: skip
-        self._later(out_channels, bias, device, dtype)
 
-
-class LazyConvTranspose3d(_LazyConvMixin, ConvTranspose3d):
+class LazyConvTranspose3d(_LazyConvTranspose, ConvTranspose3d):
     """A :class:`ConvTranspose3d` that takes ``in_channels`` from the first input.
 
     Its other arguments are those of :class:`ConvTranspose3d`.
@@ -614,13 +530,3 @@ class LazyConvTranspose3d(_LazyConvMixin, ConvTranspose3d):
     """
 
     cls_to_become = ConvTranspose3d
-
-    def __init__(
-        self, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1,
-        bias=True, dilation=1, padding_mode="zeros", device=None, dtype=None,
-    ):  # fmt: skip
-        super().__init__(
-            0, 0, kernel_size, stride, padding, output_padding, groups, False, dilation,
-            padding_mode,
-        )  # fmt: skip
-        self._later(out_channels, bias, device, dtype)

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from tensorgrad.nn import functional as F
 from tensorgrad.nn.modules.module import Module
-
-
-def _each(value, n):
-    """``value`` for each of ``n`` dimensions."""
-    return tuple(value) if isinstance(value, tuple | list) else (value,) * n
+from tensorgrad.nn.modules.utils import each
 
 
 class _MaxPoolNd(Module):
@@ -119,9 +115,9 @@ class _MaxUnpoolNd(Module):
     def __init__(self, kernel_size, stride=None, padding=0):
         super().__init__()
         n = self._dims
-        self.kernel_size = _each(kernel_size, n)
-        self.stride = _each(kernel_size if stride is None else stride, n)
-        self.padding = _each(padding, n)
+        self.kernel_size = each(kernel_size, n)
+        self.stride = each(kernel_size if stride is None else stride, n)
+        self.padding = each(padding, n)
 
     def forward(self, input, indices, output_size=None):
         """The values ``input`` at the positions ``indices``, zeros elsewhere."""
@@ -222,9 +218,9 @@ class AvgPool1d(_AvgPoolNd):
         self, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True
     ):
         super().__init__()
-        self.kernel_size = _each(kernel_size, 1)
-        self.stride = _each(kernel_size if stride is None else stride, 1)
-        self.padding = _each(padding, 1)
+        self.kernel_size = each(kernel_size, 1)
+        self.stride = each(kernel_size if stride is None else stride, 1)
+        self.padding = each(padding, 1)
         self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
 
     def forward(self, input):
@@ -235,7 +231,28 @@ class AvgPool1d(_AvgPoolNd):
         )  # fmt: skip
 
 
-class AvgPool2d(_AvgPoolNd):
+class _AvgPoolOfSpace(_AvgPoolNd):
+    _function = None
+
+    def __init__(
+        self, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True,
+        divisor_override=None,
+    ):  # fmt: skip
+        super().__init__()
+        self.kernel_size = kernel_size
+        self.stride = kernel_size if stride is None else stride
+        self.padding, self.ceil_mode = padding, ceil_mode
+        self.count_include_pad, self.divisor_override = count_include_pad, divisor_override
+
+    def forward(self, input):
+        """The mean of each window of ``input``."""
+        return type(self)._function(
+            input, self.kernel_size, self.stride, self.padding, self.ceil_mode,
+            self.count_include_pad, self.divisor_override,
+        )  # fmt: skip
+
+
+class AvgPool2d(_AvgPoolOfSpace):
     """The mean of each window along two dimensions.
 
     Args:
@@ -254,25 +271,10 @@ class AvgPool2d(_AvgPoolNd):
     torch.Size([1, 2, 3, 3])
     """
 
-    def __init__(
-        self, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True,
-        divisor_override=None,
-    ):  # fmt: skip
-        super().__init__()
-        self.kernel_size = kernel_size
-        self.stride = kernel_size if stride is None else stride
-        self.padding, self.ceil_mode = padding, ceil_mode
-        self.count_include_pad, self.divisor_override = count_include_pad, divisor_override
-
-    def forward(self, input):
-        """The mean of each window of ``input``."""
-        return F.avg_pool2d(
-            input, self.kernel_size, self.stride, self.padding, self.ceil_mode,
-            self.count_include_pad, self.divisor_override,
-        )  # fmt: skip
+    _function = staticmethod(F.avg_pool2d)
 
 
-class AvgPool3d(_AvgPoolNd):
+class AvgPool3d(_AvgPoolOfSpace):
     """The mean of each window along three dimensions.
 
     Args:
@@ -291,22 +293,7 @@ class AvgPool3d(_AvgPoolNd):
     torch.Size([1, 2, 3, 3, 3])
     """
 
-    def __init__(
-        self, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True,
-        divisor_override=None,
-    ):  # fmt: skip
-        super().__init__()
-        self.kernel_size = kernel_size
-        self.stride = kernel_size if stride is None else stride
-        self.padding, self.ceil_mode = padding, ceil_mode
-        self.count_include_pad, self.divisor_override = count_include_pad, divisor_override
-
-    def forward(self, input):
-        """The mean of each window of ``input``."""
-        return F.avg_pool3d(
-            input, self.kernel_size, self.stride, self.padding, self.ceil_mode,
-            self.count_include_pad, self.divisor_override,
-        )  # fmt: skip
+    _function = staticmethod(F.avg_pool3d)
 
 
 class _FractionalMaxPoolNd(Module):
@@ -318,13 +305,13 @@ class _FractionalMaxPoolNd(Module):
     ):  # fmt: skip
         super().__init__()
         n, name = self._dims, type(self).__name__
-        self.kernel_size = _each(kernel_size, n)
+        self.kernel_size = each(kernel_size, n)
         if n == 3 and min(self.kernel_size) <= 0:
             raise ValueError(f"kernel_size must be greater than 0, but got {kernel_size}")
         self.return_indices = return_indices
         self.register_buffer("_random_samples", _random_samples)
-        self.output_size = None if output_size is None else _each(output_size, n)
-        self.output_ratio = None if output_ratio is None else _each(output_ratio, n)
+        self.output_size = None if output_size is None else each(output_size, n)
+        self.output_ratio = None if output_ratio is None else each(output_ratio, n)
         if output_size is None and output_ratio is None:
             raise ValueError(
                 f"{name} requires specifying either an output size, or a pooling ratio"

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
+def each(value, n):
+    """``value`` for each of ``n`` dimensions."""
+    return tuple(value) if isinstance(value, Iterable) else (value,) * n
+
+
 def _ntuple(n, name="parse"):
     """A function that repeats one number n times and makes a tuple of several."""
 
     def parse(x):
-        return tuple(x) if isinstance(x, Iterable) else (x,) * n
+        return each(x, n)
 
     parse.__name__ = name
     return parse
