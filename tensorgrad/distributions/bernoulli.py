@@ -9,7 +9,7 @@ import tensorgrad as tg
 from ..ops.fused import bce_with_logits
 from . import constraints
 from .exp_family import ExponentialFamily
-from .utils import Odds, broadcast_all, either
+from .utils import Odds, broadcast_all, same_as
 
 __all__ = ["Bernoulli"]
 
@@ -29,14 +29,10 @@ class Bernoulli(Odds, ExponentialFamily):
     _tensors = {"probs": 0, "logits": 0}
 
     def __init__(self, probs=None, logits=None, validate_args=None):
-        name, value = either(probs, logits)
-        (value,) = broadcast_all(value)
-        setattr(self, name, value)
-        super().__init__(value.shape, validate_args=validate_args)
+        self._take(probs, logits)
+        super().__init__(self.param_shape, validate_args=validate_args)
 
-    @property
-    def mean(self):
-        return self.probs
+    mean = same_as("probs")
 
     @property
     def mode(self):

@@ -7,7 +7,7 @@ import tensorgrad as tg
 from . import constraints
 from .dirichlet import Dirichlet
 from .exp_family import ExponentialFamily
-from .utils import broadcast_all
+from .utils import broadcast_all, log_beta
 
 __all__ = ["Beta"]
 
@@ -72,4 +72,4 @@ class Beta(ExponentialFamily):
         return self.concentration1, self.concentration0
 
     def _log_normalizer(self, x, y):
-        return x.lgamma() + y.lgamma() - (x + y).lgamma()
+        return log_beta(x, y)

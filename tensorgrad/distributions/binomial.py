@@ -7,7 +7,7 @@ import tensorgrad as tg
 from ..ops.fused import bce_with_logits
 from . import constraints
 from .distribution import Distribution
-from .utils import Odds, broadcast_all, either
+from .utils import Odds, log_factorial
 
 __all__ = ["Binomial"]
 
@@ -29,11 +29,9 @@ class Binomial(Odds, Distribution):
     _tensors = {"total_count": 0, "probs": 0, "logits": 0}
 
     def __init__(self, total_count=1, probs=None, logits=None, validate_args=None):
-        name, value = either(probs, logits)
-        count, value = broadcast_all(total_count, value)
-        self.total_count = count.to(value.dtype)
-        setattr(self, name, value)
-        super().__init__(value.shape, validate_args=validate_args)
+        (count,) = self._take(probs, logits, total_count)
+        self.total_count = count.to(self._param.dtype)
+        super().__init__(self.param_shape, validate_args=validate_args)
 
     @constraints.dependent_property(is_discrete=True, event_dim=0)
     def support(self):
@@ -60,7 +58,7 @@ class Binomial(Odds, Distribution):
     def log_prob(self, value):
         self._check_value(value)
         n, logits = self.total_count, self.logits
-        choices = (n + 1).lgamma() - (value + 1).lgamma() - (n - value + 1).lgamma()
+        choices = log_factorial(n) - log_factorial(value) - log_factorial(n - value)
         # log(1 + exp(logits)) without overflow, its derivative right at 0 too.
         return choices + value * logits - n * bce_with_logits(logits, tg.zeros_like(logits))
 

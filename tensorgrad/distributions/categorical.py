@@ -9,12 +9,12 @@ import tensorgrad as tg
 from .._tensor import Size
 from . import constraints
 from .distribution import Distribution
-from .utils import either, lazy_property, logits_to_probs, probs_to_logits, shares
+from .utils import Chances, either, same_as, shares
 
 __all__ = ["Categorical"]
 
 
-class Categorical(Distribution):
+class Categorical(Chances, Distribution):
     """Integers 0 to K - 1 with the given probabilities.
 
     Args:
@@ -46,41 +46,21 @@ class Categorical(Distribution):
         self._num_events = value.shape[-1]
         super().__init__(value.shape[:-1], validate_args=validate_args)
 
-    @property
-    def _param(self):
-        return self.__dict__.get("probs", self.__dict__.get("logits"))
-
     @constraints.dependent_property(is_discrete=True, event_dim=0)
     def support(self):
         """The integers from 0 to K - 1."""
         return constraints.integer_interval(0, self._num_events - 1)
 
-    @lazy_property
-    def logits(self):
-        """The logarithms of the probabilities."""
-        return probs_to_logits(self.probs)
-
-    @lazy_property
-    def probs(self):
-        """The probabilities."""
-        return logits_to_probs(self.logits)
-
-    @property
-    def param_shape(self):
-        """The shape of ``probs`` and ``logits``."""
-        return self._param.shape
-
     @property
     def mean(self):
+        """nan, as the categories are names."""
         return tg.full(self._extended_shape(), math.nan, dtype=self.probs.dtype)
+
+    variance = same_as("mean")
 
     @property
     def mode(self):
         return self.probs.argmax(-1)
-
-    @property
-    def variance(self):
-        return tg.full(self._extended_shape(), math.nan, dtype=self.probs.dtype)
 
     def sample(self, sample_shape=()):
         sample_shape = Size(sample_shape)

@@ -8,7 +8,7 @@ import tensorgrad as tg
 
 from . import constraints
 from .distribution import Distribution
-from .utils import broadcast_all
+from .utils import broadcast_all, same_as
 
 __all__ = ["Cauchy"]
 
@@ -34,9 +34,7 @@ class Cauchy(Distribution):
     def mean(self):
         return tg.full(self._extended_shape(), math.nan, dtype=self.loc.dtype)
 
-    @property
-    def mode(self):
-        return self.loc
+    mode = same_as("loc")
 
     @property
     def variance(self):

@@ -60,10 +60,13 @@ class Dirichlet(ExponentialFamily):
         total, mean = self.concentration.sum(-1, True), self.mean
         return mean * (1 - mean) / (total + 1)
 
+    def _mean_log(self):
+        """E[log x]."""
+        return self.concentration.digamma() - self.concentration.sum(-1, True).digamma()
+
     def entropy(self):
-        a, total = self.concentration, self.concentration.sum(-1)
-        digammas = ((a - 1.0) * a.digamma()).sum(-1)
-        return self._log_normalizer(a) - (a.size(-1) - total) * total.digamma() - digammas
+        a = self.concentration
+        return self._log_normalizer(a) - ((a - 1) * self._mean_log()).sum(-1)
 
     @property
     def _natural_params(self):

@@ -6,7 +6,7 @@ import tensorgrad as tg
 
 from . import constraints
 from .exp_family import ExponentialFamily
-from .utils import broadcast_all
+from .utils import broadcast_all, same_as
 
 __all__ = ["Exponential"]
 
@@ -37,9 +37,7 @@ class Exponential(ExponentialFamily):
     def mode(self):
         return tg.zeros_like(self.rate)
 
-    @property
-    def stddev(self):
-        return self.rate.reciprocal()
+    stddev = same_as("mean")
 
     @property
     def variance(self):

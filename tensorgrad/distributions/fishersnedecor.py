@@ -9,13 +9,16 @@ import tensorgrad as tg
 from . import constraints
 from .distribution import Distribution
 from .gamma import Gamma
-from .utils import broadcast_all
+from .utils import broadcast_all, log_beta
 
 __all__ = ["FisherSnedecor"]
 
 
 class FisherSnedecor(Distribution):
     """The ratio of two chi-squared variables over their degrees of freedom ``df1``, ``df2``.
+
+    With a = df1 / 2, b = df2 / 2 and w = x a / b the density is
+    ``w**a / (1 + w)**(a + b) / (x B(a, b))``.
 
     >>> import tensorgrad as torch
     >>> torch.distributions.FisherSnedecor(1.0, 4.0).mean
@@ -57,7 +60,5 @@ class FisherSnedecor(Distribution):
 
     def log_prob(self, value):
         self._check_value(value)
-        ct1, ct2, ratio = self.df1 * 0.5, self.df2 * 0.5, self.df1 / self.df2
-        front = (ct1 + ct2).lgamma() - ct1.lgamma() - ct2.lgamma()
-        powers = ct1 * ratio.log() + (ct1 - 1) * value.log()
-        return front + powers - (ct1 + ct2) * (ratio * value).log1p()
+        a, b, w = self.df1 / 2, self.df2 / 2, value * self.df1 / self.df2
+        return a * w.log() - (a + b) * w.log1p() - value.log() - log_beta(a, b)

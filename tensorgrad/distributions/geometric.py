@@ -7,7 +7,7 @@ import tensorgrad as tg
 from ..ops.fused import bce_with_logits
 from . import constraints
 from .distribution import Distribution
-from .utils import Odds, broadcast_all, either
+from .utils import Odds, broadcast_all
 
 __all__ = ["Geometric"]
 
@@ -25,14 +25,13 @@ class Geometric(Odds, Distribution):
     _tensors = {"probs": 0, "logits": 0}
 
     def __init__(self, probs=None, logits=None, validate_args=None):
-        name, value = either(probs, logits)
-        (value,) = broadcast_all(value)
-        setattr(self, name, value)
-        super().__init__(value.shape, validate_args=validate_args)
-        if self._validate_args and name == "probs" and not bool((value > 0).all()):
+        self._take(probs, logits)
+        probs = self.__dict__.get("probs")
+        super().__init__(self.param_shape, validate_args=validate_args)
+        if self._validate_args and logits is None and not bool((probs > 0).all()):
             raise ValueError(
                 f"probs of {self!r} must be above 0, or success never comes; some are not:\n"
-                f"{value.detach()}"
+                f"{probs.detach()}"
             )
 
     @property

@@ -10,6 +10,7 @@ from . import constraints
 from .cauchy import Cauchy
 from .transformed_distribution import TransformedDistribution
 from .transforms import AbsTransform
+from .utils import same_as
 
 __all__ = ["HalfCauchy"]
 
@@ -31,10 +32,7 @@ class HalfCauchy(TransformedDistribution):
         base = Cauchy(0, scale, validate_args=False)
         super().__init__(base, AbsTransform(), validate_args=validate_args)
 
-    @property
-    def scale(self):
-        """The median."""
-        return self.base_dist.scale
+    scale = same_as("base_dist.scale", "The median.")
 
     @property
     def mean(self):
@@ -44,9 +42,7 @@ class HalfCauchy(TransformedDistribution):
     def mode(self):
         return tg.zeros_like(self.scale)
 
-    @property
-    def variance(self):
-        return self.base_dist.variance
+    variance = same_as("base_dist.variance")
 
     def log_prob(self, value):
         value = tg.as_tensor(value, dtype=self.scale.dtype)

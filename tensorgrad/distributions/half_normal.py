@@ -10,6 +10,7 @@ from . import constraints
 from .normal import Normal
 from .transformed_distribution import TransformedDistribution
 from .transforms import AbsTransform
+from .utils import same_as
 
 __all__ = ["HalfNormal"]
 
@@ -31,10 +32,7 @@ class HalfNormal(TransformedDistribution):
         base = Normal(0, scale, validate_args=False)
         super().__init__(base, AbsTransform(), validate_args=validate_args)
 
-    @property
-    def scale(self):
-        """The standard deviation of x."""
-        return self.base_dist.scale
+    scale = same_as("base_dist.scale", "The standard deviation of x.")
 
     @property
     def mean(self):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from .._tensor import Size
 from . import constraints
 from .distribution import Distribution
-from .utils import sum_rightmost
+from .utils import same_as, sum_rightmost
 
 __all__ = ["Independent"]
 
@@ -28,6 +27,8 @@ class Independent(Distribution):
     """
 
     arg_constraints = {}
+    _tensors = {}
+    _kept = ("reinterpreted_batch_ndims",)
 
     def __init__(self, base_distribution, reinterpreted_batch_ndims, validate_args=None):
         batch, event = base_distribution.batch_shape, base_distribution.event_shape
@@ -41,19 +42,12 @@ class Independent(Distribution):
         self.reinterpreted_batch_ndims = reinterpreted_batch_ndims
         super().__init__(batch[:cut], batch[cut:] + event, validate_args=validate_args)
 
-    def expand(self, batch_shape, _instance=None):
-        new = self._get_checked_instance(Independent, _instance)
-        batch_shape, extra = Size(batch_shape), self.reinterpreted_batch_ndims
-        new.base_dist = self.base_dist.expand(batch_shape + self.event_shape[:extra])
-        new.reinterpreted_batch_ndims = extra
-        Distribution.__init__(new, batch_shape, self.event_shape, validate_args=False)
-        new._validate_args = self._validate_args
-        return new
+    def _fill(self, new, batch_shape):
+        super()._fill(new, batch_shape)
+        own = self.event_shape[: self.reinterpreted_batch_ndims]
+        new.base_dist = self.base_dist.expand(batch_shape + own)
 
-    @property
-    def has_rsample(self):
-        """That of the base."""
-        return self.base_dist.has_rsample
+    has_rsample = same_as("base_dist.has_rsample")
 
     @property
     def has_enumerate_support(self):
@@ -66,17 +60,7 @@ class Independent(Distribution):
         result, extra = self.base_dist.support, self.reinterpreted_batch_ndims
         return constraints.independent(result, extra) if extra else result
 
-    @property
-    def mean(self):
-        return self.base_dist.mean
-
-    @property
-    def mode(self):
-        return self.base_dist.mode
-
-    @property
-    def variance(self):
-        return self.base_dist.variance
+    mean, mode, variance = (same_as(f"base_dist.{name}") for name in ("mean", "mode", "variance"))
 
     def sample(self, sample_shape=()):
         return self.base_dist.sample(sample_shape)

@@ -10,6 +10,7 @@ from . import constraints
 from .gamma import Gamma
 from .transformed_distribution import TransformedDistribution
 from .transforms import PowerTransform
+from .utils import same_as
 
 __all__ = ["InverseGamma"]
 
@@ -32,15 +33,9 @@ class InverseGamma(TransformedDistribution):
         inverse = PowerTransform(-base.rate.new_ones(()))
         super().__init__(base, inverse, validate_args=validate_args)
 
-    @property
-    def concentration(self):
-        """That of x."""
-        return self.base_dist.concentration
+    concentration = same_as("base_dist.concentration", "That of x.")
 
-    @property
-    def rate(self):
-        """That of x."""
-        return self.base_dist.rate
+    rate = same_as("base_dist.rate", "That of x.")
 
     @property
     def mean(self):

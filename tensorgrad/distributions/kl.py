@@ -36,7 +36,7 @@ from .pareto import Pareto
 from .poisson import Poisson
 from .transformed_distribution import TransformedDistribution
 from .uniform import Uniform
-from .utils import euler_constant, sum_rightmost
+from .utils import euler_constant, log_beta, sum_rightmost
 
 __all__ = ["kl_divergence", "register_kl"]
 
@@ -150,8 +150,7 @@ def _beta(p, q):
 @register_kl(Dirichlet, Dirichlet)
 def _dirichlet(p, q):
     a, b = p.concentration, q.concentration
-    mean_log = a.digamma() - a.sum(-1, True).digamma()
-    return q._log_normalizer(b) - p._log_normalizer(a) + ((a - b) * mean_log).sum(-1)
+    return q._log_normalizer(b) - p._log_normalizer(a) + ((a - b) * p._mean_log()).sum(-1)
 
 
 @register_kl(Exponential, Exponential)
@@ -374,7 +373,7 @@ def _in_beta(p, q):
     a, b = q.concentration1, q.concentration0
     one_less = _mean_log_of_uniform(1 - p.high, 1 - p.low)
     powers = (a - 1) * _mean_log(p) + (b - 1) * one_less
-    return powers + (a + b).lgamma() - a.lgamma() - b.lgamma()
+    return powers - log_beta(a, b)
 
 
 def _in_pareto(p, q):

@@ -10,7 +10,7 @@ from . import constraints
 from .transformed_distribution import TransformedDistribution
 from .transforms import AffineTransform, PowerTransform
 from .uniform import Uniform
-from .utils import broadcast_all, euler_constant
+from .utils import broadcast_all, euler_constant, log_beta
 
 __all__ = ["Kumaraswamy"]
 
@@ -43,8 +43,9 @@ class Kumaraswamy(TransformedDistribution):
         super().__init__(base, parts, validate_args=validate_args)
 
     def _moment(self, n):
-        first, b = 1 + n / self.concentration1, self.concentration0
-        return b * (first.lgamma() + b.lgamma() - (first + b).lgamma()).exp()
+        """E[x**n] = b B(1 + n / a, b) (Jones, "Kumaraswamy's distribution", 2009)."""
+        b = self.concentration0
+        return b * log_beta(1 + n / self.concentration1, b).exp()
 
     @property
     def mean(self):

@@ -6,6 +6,7 @@ from . import constraints
 from .normal import Normal
 from .transformed_distribution import TransformedDistribution
 from .transforms import ExpTransform
+from .utils import same_as
 
 __all__ = ["LogNormal"]
 
@@ -27,15 +28,9 @@ class LogNormal(TransformedDistribution):
         base = Normal(loc, scale, validate_args=validate_args)
         super().__init__(base, ExpTransform(), validate_args=validate_args)
 
-    @property
-    def loc(self):
-        """The mean of x."""
-        return self.base_dist.loc
+    loc = same_as("base_dist.loc", "The mean of x.")
 
-    @property
-    def scale(self):
-        """The standard deviation of x."""
-        return self.base_dist.scale
+    scale = same_as("base_dist.scale", "The standard deviation of x.")
 
     @property
     def mean(self):

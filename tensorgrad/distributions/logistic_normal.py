@@ -6,6 +6,7 @@ from . import constraints
 from .normal import Normal
 from .transformed_distribution import TransformedDistribution
 from .transforms import StickBreakingTransform
+from .utils import same_as
 
 __all__ = ["LogisticNormal"]
 
@@ -29,12 +30,6 @@ class LogisticNormal(TransformedDistribution):
             base = base.expand([1])
         super().__init__(base, StickBreakingTransform(), validate_args=validate_args)
 
-    @property
-    def loc(self):
-        """The means of the normal elements."""
-        return self.base_dist.base_dist.loc
+    loc = same_as("base_dist.base_dist.loc", "The means of the normal elements.")
 
-    @property
-    def scale(self):
-        """The standard deviations of the normal elements."""
-        return self.base_dist.base_dist.scale
+    scale = same_as("base_dist.base_dist.scale", "The standard deviations of the normal elements.")

@@ -9,7 +9,7 @@ import tensorgrad as tg
 from . import constraints
 from .distribution import Distribution
 from .multivariate_normal import half_log_det, mahalanobis, matrix_times_vector
-from .utils import lazy_property, standard_normal
+from .utils import lazy_property, same_as, standard_normal
 
 __all__ = ["LowRankMultivariateNormal"]
 
@@ -84,13 +84,7 @@ class LowRankMultivariateNormal(Distribution):
     def _whole(self, matrix):
         return matrix.expand(self._batch_shape + self._event_shape + self._event_shape)
 
-    @property
-    def mean(self):
-        return self.loc
-
-    @property
-    def mode(self):
-        return self.loc
+    mean = mode = same_as("loc")
 
     @lazy_property
     def variance(self):

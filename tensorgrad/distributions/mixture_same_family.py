@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import tensorgrad as tg
 
-from .._tensor import Size
 from . import constraints
 from .categorical import Categorical
 from .distribution import Distribution
-from .utils import fit
+from .utils import fit, same_as
 
 __all__ = ["MixtureSameFamily"]
 
@@ -32,6 +31,8 @@ class MixtureSameFamily(Distribution):
     """
 
     arg_constraints = {}
+    _tensors = {}
+    _parts = ("_mixture_distribution",)
 
     def __init__(self, mixture_distribution, component_distribution, validate_args=None):
         mixture, component = mixture_distribution, component_distribution
@@ -59,30 +60,18 @@ class MixtureSameFamily(Distribution):
         self._mixture_distribution, self._component_distribution = mixture, component
         super().__init__(batch, component.event_shape, validate_args=validate_args)
 
-    def expand(self, batch_shape, _instance=None):
-        new = self._get_checked_instance(MixtureSameFamily, _instance)
-        batch_shape = Size(batch_shape)
-        count = self.mixture_distribution._num_events
-        new._component_distribution = self.component_distribution.expand(batch_shape + (count,))
-        new._mixture_distribution = self.mixture_distribution.expand(batch_shape)
-        Distribution.__init__(new, batch_shape, self.event_shape, validate_args=False)
-        new._validate_args = self._validate_args
-        return new
+    def _fill(self, new, batch_shape):
+        super()._fill(new, batch_shape)
+        each = batch_shape + self.component_distribution.batch_shape[-1:]
+        new._component_distribution = self.component_distribution.expand(each)
 
     @constraints.dependent_property
     def support(self):
         """What every component can take."""
         return constraints.MixtureSameFamilyConstraint(self.component_distribution.support)
 
-    @property
-    def mixture_distribution(self):
-        """The Categorical."""
-        return self._mixture_distribution
-
-    @property
-    def component_distribution(self):
-        """The components."""
-        return self._component_distribution
+    mixture_distribution = same_as("_mixture_distribution", "The Categorical.")
+    component_distribution = same_as("_component_distribution", "The components.")
 
     def _expected(self, values):
         """The mean of ``values``, one for each component, by the probabilities of these."""

@@ -11,12 +11,12 @@ from . import constraints
 from .binomial import Binomial
 from .categorical import Categorical
 from .distribution import Distribution
-from .utils import broadcast_all
+from .utils import OfCategorical, broadcast_all, log_factorial
 
 __all__ = ["Multinomial"]
 
 
-class Multinomial(Distribution):
+class Multinomial(OfCategorical, Distribution):
     """How often each of K categories came up in ``total_count`` draws.
 
     Args:
@@ -35,7 +35,6 @@ class Multinomial(Distribution):
 
     arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
     _tensors = {}
-    _parts = ("_categorical",)
     _kept = ("total_count",)
 
     def __init__(self, total_count=1, probs=None, logits=None, validate_args=None):
@@ -45,28 +44,12 @@ class Multinomial(Distribution):
             )
         self.total_count = total_count
         self._categorical = Categorical(probs=probs, logits=logits)
-        shape = self._categorical.batch_shape, self._categorical.param_shape[-1:]
-        super().__init__(*shape, validate_args=validate_args)
+        super().__init__(*self._shapes, validate_args=validate_args)
 
     @constraints.dependent_property(is_discrete=True, event_dim=1)
     def support(self):
         """Counts whose sum is at most ``total_count``."""
         return constraints.multinomial(self.total_count)
-
-    @property
-    def logits(self):
-        """The logarithms of the probabilities."""
-        return self._categorical.logits
-
-    @property
-    def probs(self):
-        """The probabilities."""
-        return self._categorical.probs
-
-    @property
-    def param_shape(self):
-        """The shape of ``probs`` and ``logits``."""
-        return self._categorical.param_shape
 
     @property
     def mean(self):
@@ -87,7 +70,7 @@ class Multinomial(Distribution):
         n = self.total_count
         each = Binomial(n, probs=self.probs)
         counts = each.enumerate_support(expand=False)[1:]
-        expected = (each.log_prob(counts).exp() * (counts + 1).lgamma()).sum([0, -1])
+        expected = (each.log_prob(counts).exp() * log_factorial(counts)).sum([0, -1])
         return n * self._categorical.entropy() - math.lgamma(n + 1) + expected
 
     def log_prob(self, value):
@@ -95,4 +78,4 @@ class Multinomial(Distribution):
         logits, value = broadcast_all(self.logits, value)
         never = (value == 0) & (logits == -math.inf)
         powers = (tg.where(never, 0.0, logits) * value).sum(-1)
-        return (value.sum(-1) + 1).lgamma() - (value + 1).lgamma().sum(-1) + powers
+        return log_factorial(value.sum(-1)) - log_factorial(value).sum(-1) + powers

@@ -8,7 +8,7 @@ import tensorgrad as tg
 
 from . import constraints
 from .distribution import Distribution
-from .utils import lazy_property, standard_normal
+from .utils import lazy_property, same_as, standard_normal
 
 __all__ = ["MultivariateNormal"]
 
@@ -140,13 +140,7 @@ class MultivariateNormal(Distribution):
         """The inverse of the covariance."""
         return self._whole(tg.cholesky_inverse(self._unbroadcasted_scale_tril))
 
-    @property
-    def mean(self):
-        return self.loc
-
-    @property
-    def mode(self):
-        return self.loc
+    mean = mode = same_as("loc")
 
     @property
     def variance(self):

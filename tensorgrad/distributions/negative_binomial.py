@@ -7,7 +7,7 @@ import tensorgrad as tg
 from . import constraints
 from .distribution import Distribution
 from .gamma import Gamma
-from .utils import Odds, broadcast_all, either
+from .utils import Odds, log_factorial
 
 __all__ = ["NegativeBinomial"]
 
@@ -29,11 +29,9 @@ class NegativeBinomial(Odds, Distribution):
     _tensors = {"total_count": 0, "probs": 0, "logits": 0}
 
     def __init__(self, total_count, probs=None, logits=None, validate_args=None):
-        name, value = either(probs, logits)
-        count, value = broadcast_all(total_count, value)
-        self.total_count = count.to(value.dtype)
-        setattr(self, name, value)
-        super().__init__(value.shape, validate_args=validate_args)
+        (count,) = self._take(probs, logits, total_count)
+        self.total_count = count.to(self._param.dtype)
+        super().__init__(self.param_shape, validate_args=validate_args)
 
     @property
     def mean(self):
@@ -56,5 +54,5 @@ class NegativeBinomial(Odds, Distribution):
         self._check_value(value)
         n, logits = self.total_count, self.logits
         powers = n * tg.logsigmoid(-logits) + value * tg.logsigmoid(logits)
-        choices = (n + value).lgamma() - (1.0 + value).lgamma() - n.lgamma()
+        choices = (n + value).lgamma() - log_factorial(value) - n.lgamma()
         return powers + choices.masked_fill(n + value == 0.0, 0.0)

@@ -8,7 +8,7 @@ import tensorgrad as tg
 
 from . import constraints
 from .exp_family import ExponentialFamily
-from .utils import broadcast_all, standard_normal
+from .utils import broadcast_all, same_as, standard_normal
 
 __all__ = ["Normal"]
 
@@ -31,17 +31,9 @@ class Normal(ExponentialFamily):
         self.loc, self.scale = broadcast_all(loc, scale)
         super().__init__(self.loc.shape, validate_args=validate_args)
 
-    @property
-    def mean(self):
-        return self.loc
+    mean = mode = same_as("loc")
 
-    @property
-    def mode(self):
-        return self.loc
-
-    @property
-    def stddev(self):
-        return self.scale
+    stddev = same_as("scale")
 
     @property
     def variance(self):

@@ -8,11 +8,12 @@ from ..ops.index import one_hot
 from . import constraints
 from .categorical import Categorical
 from .distribution import Distribution
+from .utils import OfCategorical, same_as
 
 __all__ = ["OneHotCategorical", "OneHotCategoricalStraightThrough"]
 
 
-class OneHotCategorical(Distribution):
+class OneHotCategorical(OfCategorical, Distribution):
     """One-hot vectors of length K; the arguments are those of :class:`Categorical`.
 
     >>> import tensorgrad as torch
@@ -24,31 +25,12 @@ class OneHotCategorical(Distribution):
     support = constraints.one_hot
     has_enumerate_support = True
     _tensors = {}
-    _parts = ("_categorical",)
 
     def __init__(self, probs=None, logits=None, validate_args=None):
         self._categorical = Categorical(probs, logits)
-        shape = self._categorical.batch_shape, self._categorical.param_shape[-1:]
-        super().__init__(*shape, validate_args=validate_args)
+        super().__init__(*self._shapes, validate_args=validate_args)
 
-    @property
-    def probs(self):
-        """The probabilities."""
-        return self._categorical.probs
-
-    @property
-    def logits(self):
-        """The logarithms of the probabilities."""
-        return self._categorical.logits
-
-    @property
-    def param_shape(self):
-        """The shape of ``probs`` and ``logits``."""
-        return self._categorical.param_shape
-
-    @property
-    def mean(self):
-        return self.probs
+    mean = same_as("probs")
 
     @property
     def mode(self):

@@ -6,7 +6,7 @@ import tensorgrad as tg
 
 from . import constraints
 from .exp_family import ExponentialFamily
-from .utils import broadcast_all
+from .utils import broadcast_all, log_factorial, same_as
 
 __all__ = ["Poisson"]
 
@@ -27,17 +27,11 @@ class Poisson(ExponentialFamily):
         (self.rate,) = broadcast_all(rate)
         super().__init__(self.rate.shape, validate_args=validate_args)
 
-    @property
-    def mean(self):
-        return self.rate
+    mean = variance = same_as("rate")
 
     @property
     def mode(self):
         return self.rate.floor()
-
-    @property
-    def variance(self):
-        return self.rate
 
     def sample(self, sample_shape=()):
         with tg.no_grad():
@@ -46,7 +40,7 @@ class Poisson(ExponentialFamily):
     def log_prob(self, value):
         self._check_value(value)
         rate, value = broadcast_all(self.rate, value)
-        return tg.xlogy(value, rate) - rate - (value + 1).lgamma()
+        return tg.xlogy(value, rate) - rate - log_factorial(value)
 
     @property
     def _natural_params(self):

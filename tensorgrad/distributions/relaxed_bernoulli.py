@@ -8,13 +8,13 @@ from . import constraints
 from .distribution import Distribution
 from .transformed_distribution import TransformedDistribution
 from .transforms import SigmoidTransform
-from .utils import Odds, broadcast_all, clamp_probs, either
+from .utils import Odds, broadcast_all, probs_to_logits, same_as
 
 __all__ = ["LogitRelaxedBernoulli", "RelaxedBernoulli"]
 
 
 class LogitRelaxedBernoulli(Odds, Distribution):
-    """Logits of :class:`RelaxedBernoulli` draws.
+    """Logits of :class:`RelaxedBernoulli` draws: a logistic variable over the temperature.
 
     Maddison, Mnih and Teh, "The Concrete distribution" (2017).
     """
@@ -26,23 +26,19 @@ class LogitRelaxedBernoulli(Odds, Distribution):
 
     def __init__(self, temperature, probs=None, logits=None, validate_args=None):
         self.temperature = temperature
-        name, value = either(probs, logits)
-        (value,) = broadcast_all(value)
-        setattr(self, name, value)
-        super().__init__(value.shape, validate_args=validate_args)
+        self._take(probs, logits)
+        super().__init__(self.param_shape, validate_args=validate_args)
 
     def rsample(self, sample_shape=()):
         shape = self._extended_shape(sample_shape)
-        probs = clamp_probs(self.probs.expand(shape))
-        u = clamp_probs(tg.rand(shape, dtype=probs.dtype))
-        logits = u.log() - (-u).log1p() + probs.log() - (-probs).log1p()
-        return logits / self.temperature
+        noise = probs_to_logits(tg.rand(shape, dtype=self._param.dtype), is_binary=True)
+        return (probs_to_logits(self.probs, is_binary=True) + noise) / self.temperature
 
     def log_prob(self, value):
         self._check_value(value)
         logits, value = broadcast_all(self.logits, value)
         gap = logits - value * self.temperature
-        return self.temperature.log() + gap - 2 * gap.exp().log1p()
+        return self.temperature.log() + tg.logsigmoid(gap) + tg.logsigmoid(-gap)
 
 
 class RelaxedBernoulli(TransformedDistribution):
@@ -69,17 +65,8 @@ class RelaxedBernoulli(TransformedDistribution):
         base = LogitRelaxedBernoulli(temperature, probs, logits)
         super().__init__(base, SigmoidTransform(), validate_args=validate_args)
 
-    @property
-    def temperature(self):
-        """As given."""
-        return self.base_dist.temperature
+    temperature = same_as("base_dist.temperature", "As given.")
 
-    @property
-    def logits(self):
-        """The logarithm of the odds."""
-        return self.base_dist.logits
+    logits = same_as("base_dist.logits", "The logarithm of the odds.")
 
-    @property
-    def probs(self):
-        """The probability of one."""
-        return self.base_dist.probs
+    probs = same_as("base_dist.probs", "The probability of one.")

@@ -11,41 +11,24 @@ from .categorical import Categorical
 from .distribution import Distribution
 from .transformed_distribution import TransformedDistribution
 from .transforms import ExpTransform
-from .utils import broadcast_all, clamp_probs
+from .utils import OfCategorical, broadcast_all, clamp_probs, same_as
 
 __all__ = ["ExpRelaxedCategorical", "RelaxedOneHotCategorical"]
 
 
-class ExpRelaxedCategorical(Distribution):
+class ExpRelaxedCategorical(OfCategorical, Distribution):
     """Logarithms of :class:`RelaxedOneHotCategorical` draws."""
 
     arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
     support = constraints.real_vector
     has_rsample = True
     _tensors = {}
-    _parts = ("_categorical",)
     _kept = ("temperature",)
 
     def __init__(self, temperature, probs=None, logits=None, validate_args=None):
         self._categorical = Categorical(probs, logits)
         self.temperature = temperature
-        shape = self._categorical.batch_shape, self._categorical.param_shape[-1:]
-        super().__init__(*shape, validate_args=validate_args)
-
-    @property
-    def param_shape(self):
-        """The shape of ``probs`` and ``logits``."""
-        return self._categorical.param_shape
-
-    @property
-    def logits(self):
-        """The logarithms of the probabilities."""
-        return self._categorical.logits
-
-    @property
-    def probs(self):
-        """The probabilities."""
-        return self._categorical.probs
+        super().__init__(*self._shapes, validate_args=validate_args)
 
     def rsample(self, sample_shape=()):
         u = clamp_probs(tg.rand(self._extended_shape(sample_shape), dtype=self.logits.dtype))
@@ -85,17 +68,8 @@ class RelaxedOneHotCategorical(TransformedDistribution):
         base = ExpRelaxedCategorical(temperature, probs, logits, validate_args=validate_args)
         super().__init__(base, ExpTransform(), validate_args=validate_args)
 
-    @property
-    def temperature(self):
-        """As given."""
-        return self.base_dist.temperature
+    temperature = same_as("base_dist.temperature", "As given.")
 
-    @property
-    def logits(self):
-        """The logarithms of the probabilities."""
-        return self.base_dist.logits
+    logits = same_as("base_dist.logits", "The logarithms of the probabilities.")
 
-    @property
-    def probs(self):
-        """The probabilities."""
-        return self.base_dist.probs
+    probs = same_as("base_dist.probs", "The probabilities.")

@@ -9,7 +9,7 @@ import tensorgrad as tg
 from . import constraints
 from .chi2 import Chi2
 from .distribution import Distribution
-from .utils import broadcast_all, standard_normal
+from .utils import broadcast_all, log_beta, same_as, standard_normal
 
 __all__ = ["StudentT"]
 
@@ -41,9 +41,7 @@ class StudentT(Distribution):
     def mean(self):
         return tg.where(self.df <= 1, math.nan, self.loc)
 
-    @property
-    def mode(self):
-        return self.loc
+    mode = same_as("loc")
 
     @property
     def variance(self):
@@ -55,16 +53,17 @@ class StudentT(Distribution):
         chi2 = self._chi2.rsample(sample_shape)
         return self.loc + self.scale * (noise * (chi2 / self.df).rsqrt())
 
-    def _log_beta(self):
-        return (0.5 * self.df).lgamma() - (0.5 * (self.df + 1)).lgamma() + 0.5 * math.log(math.pi)
+    def _log_width(self):
+        """The logarithm of ``scale * sqrt(df) * B(df / 2, 1 / 2)``, over which the density is 1."""
+        half = tg.full_like(self.df, 0.5)
+        return self.scale.log() + 0.5 * self.df.log() + log_beta(self.df / 2, half)
 
     def log_prob(self, value):
         self._check_value(value)
         y = (value - self.loc) / self.scale
-        spread = self.scale.log() + 0.5 * self.df.log() + self._log_beta()
-        return -0.5 * (self.df + 1.0) * (y * y / self.df).log1p() - spread
+        return -0.5 * (self.df + 1) * (y * y / self.df).log1p() - self._log_width()
 
     def entropy(self):
         half = 0.5 * (self.df + 1)
         gap = half.digamma() - (0.5 * self.df).digamma()
-        return self.scale.log() + half * gap + 0.5 * self.df.log() + self._log_beta()
+        return half * gap + self._log_width()

@@ -9,7 +9,7 @@ from . import constraints
 from .distribution import Distribution
 from .independent import Independent
 from .transforms import ComposeTransform, Transform
-from .utils import sum_rightmost
+from .utils import same_as, sum_rightmost
 
 __all__ = ["TransformedDistribution"]
 
@@ -35,6 +35,7 @@ class TransformedDistribution(Distribution):
 
     arg_constraints = {}
     _tensors = {}
+    _kept = ("transforms",)
 
     def __init__(self, base_distribution, transforms, validate_args=None):
         self.transforms = [transforms] if isinstance(transforms, Transform) else transforms
@@ -59,18 +60,11 @@ class TransformedDistribution(Distribution):
         cut = len(shape) - max(after, len(event) + after - before)
         super().__init__(shape[:cut], shape[cut:], validate_args=validate_args)
 
-    def expand(self, batch_shape, _instance=None):
-        new = self._get_checked_instance(self._declaring_class(), _instance)
-        batch_shape = Size(batch_shape)
-        self._fill(new, batch_shape)
-        shape = batch_shape + self.event_shape
-        for t in reversed(self.transforms):
-            shape = t.inverse_shape(shape)
+    def _fill(self, new, batch_shape):
+        super()._fill(new, batch_shape)
+        whole = ComposeTransform(self.transforms)
+        shape = Size(whole.inverse_shape(batch_shape + self.event_shape))
         new.base_dist = self.base_dist.expand(shape[: len(shape) - len(self.base_dist.event_shape)])
-        new.transforms = self.transforms
-        Distribution.__init__(new, batch_shape, self.event_shape, validate_args=False)
-        new._validate_args = self._validate_args
-        return new
 
     @constraints.dependent_property(is_discrete=False)
     def support(self):
@@ -81,10 +75,7 @@ class TransformedDistribution(Distribution):
         extra = len(self.event_shape) - made.event_dim
         return constraints.independent(made, extra) if extra > 0 else made
 
-    @property
-    def has_rsample(self):
-        """That of the base."""
-        return self.base_dist.has_rsample
+    has_rsample = same_as("base_dist.has_rsample")
 
     def _forward(self, x):
         for transform in self.transforms:

@@ -54,7 +54,7 @@ class Transform:
             raise ValueError(f"a cache holds 0 or 1 values, got cache_size={cache_size}")
         self._cache_size = cache_size
         self._inv = None
-        self._cached_x_y = (None, None)
+        self._pair = (None, None)  # the last x and y
 
     def __getstate__(self):
         return {**self.__dict__, "_inv": None}
@@ -109,22 +109,17 @@ class Transform:
 
     def __call__(self, x):
         """The image of ``x``."""
-        if self._cache_size == 0:
-            return self._call(x)
-        x_old, y_old = self._cached_x_y
-        if x is not x_old:
-            y_old = self._call(x)
-            self._cached_x_y = (x, y_old)
-        return y_old
+        known_x, known_y = self._pair
+        return known_y if x is known_x else self._keep(x, self._call(x))[1]
 
     def _inv_call(self, y):
-        if self._cache_size == 0:
-            return self._inverse(y)
-        x_old, y_old = self._cached_x_y
-        if y is not y_old:
-            x_old = self._inverse(y)
-            self._cached_x_y = (x_old, y)
-        return x_old
+        known_x, known_y = self._pair
+        return known_x if y is known_y else self._keep(self._inverse(y), y)[0]
+
+    def _keep(self, x, y):
+        if self._cache_size:
+            self._pair = (x, y)
+        return x, y
 
     def _call(self, x):
         raise self._lacks("_call")
@@ -230,27 +225,24 @@ class ComposeTransform(Transform):
 
     __hash__ = object.__hash__
 
+    @property
+    def _dims(self):
+        """How many dimensions the whole takes together, and how many it makes."""
+        gained = taken = 0
+        for part in self.parts:
+            taken = max(taken, part.domain.event_dim - gained)
+            gained += part.codomain.event_dim - part.domain.event_dim
+        return taken, taken + gained
+
     @constraints.dependent_property(is_discrete=False)
     def domain(self):
         """What the first part takes, over all dimensions that the whole needs."""
-        if not self.parts:
-            return constraints.real
-        dims = self.parts[-1].codomain.event_dim
-        for part in reversed(self.parts):
-            before, after = part.domain.event_dim, part.codomain.event_dim
-            dims = max(dims + before - after, before)
-        return _widened(self.parts[0].domain, dims)
+        return _widened(self.parts[0].domain, self._dims[0]) if self.parts else constraints.real
 
     @constraints.dependent_property(is_discrete=False)
     def codomain(self):
         """What the last part makes, over all dimensions that the whole needs."""
-        if not self.parts:
-            return constraints.real
-        dims = self.parts[0].domain.event_dim
-        for part in self.parts:
-            before, after = part.domain.event_dim, part.codomain.event_dim
-            dims = max(dims + after - before, after)
-        return _widened(self.parts[-1].codomain, dims)
+        return _widened(self.parts[-1].codomain, self._dims[1]) if self.parts else constraints.real
 
     @lazy_property
     def bijective(self):
@@ -638,11 +630,10 @@ class SigmoidTransform(Transform):
         return _inside_unit(x.sigmoid())
 
     def _inverse(self, y):
-        y = _inside_unit(y)
-        return y.log() - (-y).log1p()
+        return _inside_unit(y).logit()
 
     def log_abs_det_jacobian(self, x, y):
-        return -tg.softplus(-x) - tg.softplus(x)
+        return tg.logsigmoid(x) + tg.logsigmoid(-x)
 
 
 class SoftplusTransform(Transform):
@@ -661,7 +652,12 @@ class SoftplusTransform(Transform):
         return (-(-y).expm1()).log() + y
 
     def log_abs_det_jacobian(self, x, y):
-        return -tg.softplus(-x)
+        return tg.logsigmoid(x)
+
+
+def _log_slope_of_tanh(x):
+    """``log(1 - tanh(x)**2)`` without the cancellation, as 1 - tanh**2 = 4 s(2x) s(-2x)."""
+    return math.log(4.0) + tg.logsigmoid(2 * x) + tg.logsigmoid(-2 * x)
 
 
 class TanhTransform(Transform):
@@ -680,8 +676,7 @@ class TanhTransform(Transform):
         return y.atanh()
 
     def log_abs_det_jacobian(self, x, y):
-        # log(1 - tanh(x)**2) without the cancellation.
-        return 2.0 * (math.log(2.0) - x - tg.softplus(-2.0 * x))
+        return _log_slope_of_tanh(x)
 
 
 class AbsTransform(Transform):
@@ -863,9 +858,9 @@ class StickBreakingTransform(Transform):
         return tg.arange(n, 0, -1, dtype=like.dtype).log()
 
     def _call(self, x):
-        part = _inside_unit((x - self._log_left(x.shape[-1], x)).sigmoid())
-        left = (1 - part).cumprod(-1)
-        return tg.pad(part, [0, 1], value=1.0) * tg.pad(left, [1, 0], value=1.0)
+        share = _inside_unit((x - self._log_left(x.shape[-1], x)).sigmoid())
+        left = tg.pad((1 - share).cumprod(-1), [1, 0], value=1.0)
+        return tg.cat([left[..., :-1] * share, left[..., -1:]], -1)
 
     def _inverse(self, y):
         broken = y[..., :-1]
@@ -873,8 +868,9 @@ class StickBreakingTransform(Transform):
         return broken.log() - left.log() + self._log_left(broken.shape[-1], y)
 
     def log_abs_det_jacobian(self, x, y):
-        x = x - self._log_left(x.shape[-1], x)
-        return (tg.logsigmoid(x) - x + y[..., :-1].log()).sum(-1)
+        # Of each piece: what was left times s (1 - s), that is the piece times 1 - s.
+        kept = tg.logsigmoid(self._log_left(x.shape[-1], x) - x)
+        return (kept + y[..., :-1].log()).sum(-1)
 
     def forward_shape(self, shape):
         _need_dims(shape, 1)
@@ -917,8 +913,10 @@ class PositiveDefiniteTransform(Transform):
 class CorrCholeskyTransform(Transform):
     """Real vectors of d (d - 1) / 2 elements to Cholesky factors of d x d correlation matrices.
 
-    The tanh of the elements are partial correlations; each row of the factor breaks a stick
-    of squared length 1 by their squares.
+    The elements x fill a matrix below its diagonal; their tanh are partial correlations. A row
+    of the factor has the squared length 1, of which each element takes the share tanh(x)**2 of
+    what is left and leaves the share 1 / cosh(x)**2, the last of it to the diagonal
+    (Lewandowski, Kurowicka and Joe, "Generating random correlation matrices", 2009).
     """
 
     domain = constraints.real_vector
@@ -926,21 +924,23 @@ class CorrCholeskyTransform(Transform):
     bijective = True
 
     def _call(self, x):
-        eps = tg.finfo(x.dtype).eps
-        partial = vec_to_tril_matrix(x.tanh().clamp(min=-1 + eps, max=1 - eps), diag=-1)
-        left = (1 - partial * partial).sqrt().cumprod(-1)
-        whole = partial + tg.eye(partial.shape[-1], dtype=x.dtype)
-        return whole * tg.pad(left[..., :-1], [1, 0], value=1.0)
+        limit = math.atanh(1 - tg.finfo(x.dtype).eps)  # short of it something is left
+        below = vec_to_tril_matrix(x.clamp(min=-limit, max=limit), diag=-1)
+        left = tg.pad(below.cosh().reciprocal().cumprod(-1)[..., :-1], [1, 0], value=1.0)
+        return left * (below.tanh() + tg.eye(below.shape[-1], dtype=x.dtype))
+
+    @staticmethod
+    def _left(y):
+        """The squared length left before each element below the diagonal."""
+        taken = tg.pad((y * y)[..., :-1], [1, 0]).cumsum(-1)
+        return 1 - tril_matrix_to_vec(taken, -1)
 
     def _inverse(self, y):
-        left = tg.pad((1 - (y * y).cumsum(-1))[..., :-1], [1, 0], value=1.0)
-        partial = tril_matrix_to_vec(y, -1) / tril_matrix_to_vec(left, -1).sqrt()
-        return (partial.log1p() - (-partial).log1p()) / 2
+        return (tril_matrix_to_vec(y, -1) * self._left(y).rsqrt()).atanh()
 
     def log_abs_det_jacobian(self, x, y, intermediates=None):
-        left = tril_matrix_to_vec(1 - (y * y).cumsum(-1), -2)
-        broken = 0.5 * left.log().sum(-1)
-        return broken - 2 * (x + tg.softplus(-2 * x) - math.log(2.0)).sum(-1)
+        # Along a row y = tanh(x) * sqrt(left), left being of the x before: a triangular Jacobian.
+        return (_log_slope_of_tanh(x) + 0.5 * self._left(y).log()).sum(-1)
 
     def forward_shape(self, shape):
         _need_dims(shape, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import update_wrapper
+from operator import attrgetter
 
 import tensorgrad as tg
 
@@ -96,6 +97,21 @@ class lazy_property:
         return value
 
 
+def same_as(path, doc=None):
+    """A property that is another attribute, or one of an attribute: ``"base_dist.scale"``."""
+    return property(attrgetter(path), doc=doc)
+
+
+def log_factorial(n):
+    """The logarithm of ``n!``."""
+    return (n + 1).lgamma()
+
+
+def log_beta(a, b):
+    """The logarithm of the beta function."""
+    return a.lgamma() + b.lgamma() - (a + b).lgamma()
+
+
 def _lower_mask(n, diag):
     return tg.ones(n, n, dtype=tg.bool).tril(diag)
 
@@ -147,8 +163,10 @@ def either(probs, logits):
     return ("probs", probs) if logits is None else ("logits", logits)
 
 
-class Odds:
-    """Probabilities of yes: one of ``probs`` and ``logits`` is given, the other computed."""
+class Chances:
+    """One of ``probs`` and ``logits`` is given, the other computed when it is asked for."""
+
+    _binary = False
 
     @property
     def _param(self):
@@ -156,15 +174,38 @@ class Odds:
 
     @lazy_property
     def logits(self):
-        """The logarithm of the odds."""
-        return probs_to_logits(self.probs, is_binary=True)
+        """The logarithms of the probabilities, or of their odds for yes and no."""
+        return probs_to_logits(self.probs, is_binary=self._binary)
 
     @lazy_property
     def probs(self):
-        """The probability of one."""
-        return logits_to_probs(self.logits, is_binary=True)
+        """The probabilities."""
+        return logits_to_probs(self.logits, is_binary=self._binary)
+
+    param_shape = same_as("_param.shape", "The shape of ``probs`` and ``logits``.")
+
+
+class Odds(Chances):
+    """The same of yes and no: the logits are logarithms of odds."""
+
+    _binary = True
+
+    def _take(self, probs, logits, *others):
+        """Keep the one that is given; returns ``others``, broadcast with it."""
+        name, value = either(probs, logits)
+        *others, value = broadcast_all(*others, value)
+        setattr(self, name, value)
+        return others
+
+
+class OfCategorical:
+    """A distribution made of a Categorical, ``_categorical``, whose parameters are its own."""
+
+    _parts = ("_categorical",)
+    probs = same_as("_categorical.probs", "The probabilities.")
+    logits = same_as("_categorical.logits", "The logarithms of the probabilities.")
+    param_shape = same_as("_categorical.param_shape", "The shape of ``probs`` and ``logits``.")
 
     @property
-    def param_shape(self):
-        """The shape of ``probs`` and ``logits``."""
-        return self._param.shape
+    def _shapes(self):
+        return self._categorical.batch_shape, self.param_shape[-1:]

@@ -8,7 +8,7 @@ import tensorgrad as tg
 
 from . import constraints
 from .distribution import Distribution
-from .utils import broadcast_all, lazy_property
+from .utils import broadcast_all, lazy_property, same_as
 
 __all__ = ["VonMises"]
 
@@ -43,13 +43,7 @@ class VonMises(Distribution):
         height = self.concentration * (value - self.loc).cos()
         return height - math.log(2 * math.pi) - self._log_bessel()
 
-    @property
-    def mean(self):
-        return self.loc
-
-    @property
-    def mode(self):
-        return self.loc
+    mean = mode = same_as("loc")
 
     @lazy_property
     def variance(self):
