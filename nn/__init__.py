@@ -10,6 +10,8 @@ torch.Size([4, 1])
 if __name__ != "tensorgrad.nn":
     raise ImportError("import this package as tensorgrad.nn, not as nn")
 
+from typing import TYPE_CHECKING
+
 from . import attention as attention
 from . import functional as functional
 from . import init as init
@@ -23,3 +25,14 @@ from .parameter import Buffer as Buffer
 from .parameter import Parameter as Parameter
 from .parameter import UninitializedBuffer as UninitializedBuffer
 from .parameter import UninitializedParameter as UninitializedParameter
+
+if TYPE_CHECKING:
+    from . import models as models
+else:
+
+    def __getattr__(name):
+        if name == "models":  # imported when first touched
+            from importlib import import_module
+
+            return import_module(f"{__name__}.models")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
