@@ -22,6 +22,7 @@ from ._version import __version__
 from .autograd import enable_grad, inference_mode, no_grad, set_grad_enabled
 from .autograd.grad_mode import is_grad_enabled, is_inference_mode_enabled
 from .dtypes import (
+    bfloat16,
     dtype,
     finfo,
     get_default_dtype,
@@ -58,7 +59,7 @@ strided = "torch.strided"
 # Imported when first used, so that a script pays for what it touches.
 _SUBMODULES = (
     "accelerator", "amp", "augment", "backends", "compiler", "cuda", "datasets", "distributed",
-    "distributions", "fft", "hub", "jit", "legacy", "linalg", "mps", "nn", "onnx", "optim",
+    "distributions", "fft", "func", "hub", "jit", "legacy", "linalg", "mps", "nn", "onnx", "optim",
     "profiler", "serialization", "settings", "sparse", "special", "storage", "testing",
     "utils",
 )  # fmt: skip
@@ -92,7 +93,7 @@ _STORAGE = (
     "ComplexFloatStorage", "ComplexDoubleStorage", "is_storage", "empty_strided", "frombuffer",
 )  # fmt: skip
 _NAMES = dict.fromkeys(_LEGACY, "legacy") | dict.fromkeys(_STORAGE, "storage") | {
-    "sparse_coo_tensor": "sparse", "spmm": "sparse",
+    "vmap": "func", "sparse_coo_tensor": "sparse", "spmm": "sparse",
     "autocast": "amp", "compile": "compiler", "load": "serialization", "save": "serialization",
     "are_deterministic_algorithms_enabled": "settings",
     "get_float32_matmul_precision": "settings", "get_num_interop_threads": "settings",

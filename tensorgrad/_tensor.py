@@ -399,6 +399,7 @@ def _converter(name, d):
 
 for _name, _dtype in {
     "half": dtypes.float16, "float": dtypes.float32, "double": dtypes.float64,
+    "bfloat16": dtypes.bfloat16,
     "char": dtypes.int8, "short": dtypes.int16, "int": dtypes.int32, "long": dtypes.int64,
     "byte": dtypes.uint8, "bool": dtypes.bool_, "cfloat": dtypes.complex64,
     "cdouble": dtypes.complex128,

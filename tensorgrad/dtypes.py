@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from .errors import UnsupportedDtypeError
+
 
 class dtype:
     """An element type such as ``tensorgrad.float32``.
@@ -40,6 +42,27 @@ class dtype:
         return _by_name, (self.name,)
 
 
+class _Absent(dtype):
+    """A dtype of PyTorch that NumPy cannot store: it can be named and compared, not used."""
+
+    __slots__ = ()
+
+    def __init__(self, name: str, itemsize: int):
+        self.name, self.itemsize = name, itemsize
+        self.is_floating_point, self.is_complex, self.is_signed = True, False, True
+
+    @property
+    def numpy(self):
+        """Raises UnsupportedDtypeError."""
+        raise UnsupportedDtypeError(
+            f"NumPy has no {self.name}; use torch.float32 (files that hold {self.name} are read "
+            "as float32)"
+        )
+
+    def __reduce__(self):
+        return self.name  # the object of that name in this module
+
+
 def _by_name(name: str) -> dtype:
     return _OF[np.dtype(name)]
 
@@ -50,6 +73,7 @@ uint8, uint16, uint32, uint64 = (
     dtype("uint8"), dtype("uint16"), dtype("uint32"), dtype("uint64")
 )  # fmt: skip
 complex64, complex128, bool_ = dtype("complex64"), dtype("complex128"), dtype("bool")
+bfloat16 = _Absent("bfloat16", 2)
 
 # PyTorch's other names for the same types; these become tensorgrad.float and so on.
 ALIASES = {
@@ -114,7 +138,7 @@ def of(d: np.dtype) -> dtype:
 
 def to_numpy(d) -> np.dtype:
     """NumPy dtype for a dtype object, a NumPy dtype, a Python type, or None (the default float)."""
-    if type(d) is dtype:
+    if isinstance(d, dtype):
         return d.numpy
     if d is None:
         return _default.numpy

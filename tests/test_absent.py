@@ -187,3 +187,23 @@ def test_summary_writer_comes_from_tensorboardx_or_names_the_extra(monkeypatch):
         _ = tg.utils.tensorboard.SummaryWriter
     with pytest.raises(AttributeError):
         _ = tg.utils.tensorboard.NoSuchWriter
+
+
+def test_bfloat16_is_a_name_that_cannot_be_used():
+    import copy
+    import pickle
+
+    assert {"float32": tg.float32, "bfloat16": tg.bfloat16}["bfloat16"] is tg.bfloat16
+    assert repr(tg.bfloat16) == "torch.bfloat16"
+    assert tg.bfloat16 != tg.float16
+    assert pickle.loads(pickle.dumps(tg.bfloat16)) is copy.deepcopy(tg.bfloat16) is tg.bfloat16
+    with tg.autocast("cpu", dtype=tg.bfloat16):
+        pass
+    for use in (
+        lambda: tg.ones(2, dtype=tg.bfloat16),
+        lambda: tg.ones(2).to(tg.bfloat16),
+        lambda: tg.nn.Linear(1, 1).to(tg.bfloat16),
+        lambda: tg.ones(2).bfloat16(),
+    ):
+        with pytest.raises(NotImplementedError, match="float32"):
+            use()

@@ -491,10 +491,8 @@ class Module:
         return self._cast(dtypes.float16)
 
     def bfloat16(self):
-        """Raises NotImplementedError: there is no bfloat16 in NumPy; use :meth:`half`."""
-        raise NotImplementedError(
-            "bfloat16 does not exist in NumPy; use float() or half() on the module"
-        )
+        """Raises UnsupportedDtypeError: NumPy has no such dtype."""
+        return self._cast(dtypes.bfloat16)
 
     def type(self, dst_type):
         """Convert all parameters and buffers to a dtype."""
