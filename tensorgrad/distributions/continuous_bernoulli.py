@@ -9,7 +9,15 @@ import tensorgrad as tg
 from ..ops.fused import bce_with_logits
 from . import constraints
 from .exp_family import ExponentialFamily
-from .utils import Odds, broadcast_all, clamp_probs, either, lazy_property, logits_to_probs
+from .utils import (
+    Odds,
+    broadcast_all,
+    clamp_probs,
+    either,
+    lazy_property,
+    logits_to_probs,
+    probs_to_logits,
+)
 
 __all__ = ["ContinuousBernoulli"]
 
@@ -17,7 +25,9 @@ __all__ = ["ContinuousBernoulli"]
 class ContinuousBernoulli(Odds, ExponentialFamily):
     """Density proportional to ``probs**x * (1 - probs)**(1 - x)`` on [0, 1].
 
-    Loaiza-Ganem and Cunningham, "The continuous Bernoulli" (2019).
+    That is ``exp(t * x) * t / (exp(t) - 1)`` with the logit t: an exponential variable, cut off
+    at 1, by which everything below is written; near t = 0 by its series, as t divides
+    (Loaiza-Ganem and Cunningham, "The continuous Bernoulli", 2019).
 
     Args:
         probs: the parameter, or
@@ -53,32 +63,30 @@ class ContinuousBernoulli(Odds, ExponentialFamily):
         """The parameter."""
         return clamp_probs(logits_to_probs(self.logits, is_binary=True))
 
-    def _outside(self):
-        return (self.probs <= self._lims[0]) | (self.probs > self._lims[1])
+    def _near_zero(self):
+        """Where the logit is too small to divide by."""
+        return (self.probs > self._lims[0]) & (self.probs <= self._lims[1])
 
-    def _safe(self):
-        """``probs``, those between the limits replaced."""
-        return tg.where(self._outside(), self.probs, self._lims[0])
-
-    def _either(self, formula, taylor):
-        return tg.where(self._outside(), formula, taylor)
+    def _logits(self):
+        """(that of ``probs``, the same with another where it is near zero)."""
+        t, (low, _) = probs_to_logits(self.probs, is_binary=True), self._lims
+        return t, tg.where(self._near_zero(), math.log(low / (1 - low)), t)
 
     def _cont_bern_log_norm(self):
-        p, x = self._safe(), (self.probs - 0.5).pow(2)
-        exact = ((-p).log1p() - p.log()).abs().log() - (1 - 2 * p).abs().log()
-        return self._either(exact, math.log(2.0) + (4.0 / 3.0 + 104.0 / 45.0 * x) * x)
+        """Log C, with ``log_prob(x) = log C + x log(probs) + (1 - x) log(1 - probs)``."""
+        return _log_norm(*self._logits(), self._near_zero())
 
     @property
     def mean(self):
-        p, x = self._safe(), self.probs - 0.5
-        exact = p / (2 * p - 1) + 1 / ((-p).log1p() - p.log())
-        return self._either(exact, 0.5 + (1.0 / 3.0 + 16.0 / 45.0 * x * x) * x)
+        near, t = self._logits()
+        series = 0.5 + near / 12 - near.pow(3) / 720
+        return tg.where(self._near_zero(), series, (1 + 1 / (t / 2).tanh()) / 2 - 1 / t)
 
     @property
     def variance(self):
-        p, x = self._safe(), (self.probs - 0.5).pow(2)
-        exact = p * (p - 1) / (1 - 2 * p).pow(2) + 1 / ((-p).log1p() - p.log()).pow(2)
-        return self._either(exact, 1.0 / 12.0 - (1.0 / 15.0 - 128.0 / 945.0 * x) * x)
+        near, t = self._logits()
+        series = 1 / 12 - near.pow(2) / 240 + near.pow(4) / 6048
+        return tg.where(self._near_zero(), series, 1 / t.pow(2) - ((t / 2).tanh().pow(-2) - 1) / 4)
 
     def sample(self, sample_shape=()):
         with tg.no_grad():
@@ -94,27 +102,26 @@ class ContinuousBernoulli(Odds, ExponentialFamily):
 
     def cdf(self, value):
         self._check_value(value)
-        p = self._safe()
-        exact = (p.pow(value) * (1 - p).pow(1 - value) + p - 1) / (2 * p - 1)
-        inside = self._either(exact, value)
-        return tg.where(value <= 0, 0.0, tg.where(value >= 1, 1.0, inside))
+        (_, t), inside = self._logits(), value.clamp(min=0, max=1)
+        return tg.where(self._near_zero(), inside, (t * inside).expm1() / t.expm1())
 
     def icdf(self, value):
-        p = self._safe()
-        low = (-p).log1p()
-        exact = ((value * (2 * p - 1) - p).log1p() - low) / (p.log() - low)
-        return self._either(exact, value)
+        _, t = self._logits()
+        return tg.where(self._near_zero(), value, (value * t.expm1()).log1p() / t)
 
     def entropy(self):
-        log0, log1 = (-self.probs).log1p(), self.probs.log()
-        return self.mean * (log0 - log1) - self._cont_bern_log_norm() - log0
+        return bce_with_logits(self.logits, self.mean) - self._cont_bern_log_norm()
 
     @property
     def _natural_params(self):
         return (self.logits,)
 
     def _log_normalizer(self, x):
-        outside = (x <= self._lims[0] - 0.5) | (x > self._lims[1] - 0.5)
-        safe = tg.where(outside, x, self._lims[0] - 0.5)
-        exact = safe.expm1().abs().log() - safe.abs().log()
-        return tg.where(outside, exact, 0.5 * x + x.pow(2) / 24.0 - x.pow(4) / 2880.0)
+        near_zero = x.abs() < 1e-3
+        return tg.softplus(x) - _log_norm(x, tg.where(near_zero, 1e-3, x), near_zero)
+
+
+def _log_norm(t, away, near_zero):
+    """``log(t / tanh(t / 2))``: of t by its series where ``near_zero``, elsewhere of ``away``."""
+    exact = away.abs().log() - (away / 2).tanh().abs().log()
+    return tg.where(near_zero, math.log(2.0) + t.pow(2) / 12 - 7 * t.pow(4) / 1440, exact)

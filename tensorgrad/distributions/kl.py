@@ -12,6 +12,7 @@ import warnings
 
 import tensorgrad as tg
 
+from ..ops.fused import bce_with_logits
 from .bernoulli import Bernoulli
 from .beta import Beta
 from .binomial import Binomial
@@ -366,7 +367,7 @@ def _in_laplace(p, q):
 
 
 def _in_continuous_bernoulli(p, q):
-    return p.mean * q.logits + (-q.probs).log1p() + q._cont_bern_log_norm()
+    return q._cont_bern_log_norm() - bce_with_logits(q.logits, p.mean)
 
 
 def _in_beta(p, q):

@@ -17,7 +17,8 @@ class VonMises(Distribution):
     """Angles with density proportional to ``exp(concentration * cos(x - loc))``.
 
     The Bessel functions are SciPy's, right to rounding; PyTorch's are good to 1e-7. Draws are
-    made in float64 by Best and Fisher's rejection (1979), and kept in the dtype of ``loc``.
+    made in float64 by rejection from a wrapped Cauchy distribution (Best and Fisher, "Efficient
+    simulation of the von Mises distribution", 1979), and kept in the dtype of ``loc``.
 
     >>> import tensorgrad as torch
     >>> m = torch.distributions.VonMises(torch.tensor(1.0), torch.tensor(1.0))
@@ -50,23 +51,29 @@ class VonMises(Distribution):
         """The circular variance."""
         return 1 - tg.special.i1e(self.concentration) / tg.special.i0e(self.concentration)
 
-    def _envelope(self, k):
-        tau = 1 + (1 + 4 * k * k).sqrt()
-        rho = (tau - (2 * tau).sqrt()) / (2 * k)
-        return tg.where(k < 1e-5, 1 / k + k, (1 + rho * rho) / (2 * rho))
+    def _propose(self, shape):
+        """(angles, whether to accept them): one round of the rejection.
+
+        The paper's r = (1 + rho**2) / (2 rho) is, with its rho written out, the r here, which
+        loses no digits for a small concentration. Its test log(c / u) + 1 - c >= 0 is written
+        without the logarithm; it holds wherever the paper's quicker one, c (2 - c) > u, does.
+        """
+        k = self.concentration.double()
+        r = (1 + (1 + 4 * k * k).sqrt()) / (2 * k)
+        turn, u, side = tg.rand((3, *shape), dtype=tg.float64).unbind()
+        z = (math.pi * turn).cos()
+        cosine = (1 + r * z) / (r + z)
+        c = k * (r - cosine)
+        return (side - 0.5).sign() * cosine.acos(), u <= c * (1 - c).exp()
 
     def sample(self, sample_shape=()):
+        shape = self._extended_shape(sample_shape)
         with tg.no_grad():
-            loc, k = self.loc.double(), self.concentration.double()
-            r, shape = self._envelope(k), self._extended_shape(sample_shape)
-            x, done = tg.zeros(shape, dtype=tg.float64), tg.zeros(shape, dtype=tg.bool)
-            while not bool(done.all()):
-                u1, u2, u3 = tg.rand((3, *shape), dtype=tg.float64).unbind()
-                z = (math.pi * u1).cos()
-                f = (1 + r * z) / (r + z)
-                c = k * (r - f)
-                accept = (c * (2 - c) - u2 > 0) | ((c / u2).log() + 1 - c >= 0)
-                x = tg.where(accept, (u3 - 0.5).sign() * f.acos(), x)
-                done = done | accept
-            turned = (x + math.pi + loc) % (2 * math.pi) - math.pi
-            return turned.to(self.loc.dtype)
+            angle, settled = self._propose(shape)
+            while not bool(settled.all()):
+                again, accepted = self._propose(shape)
+                # PyTorch keeps the last that is accepted, not the first.
+                angle = tg.where(accepted | ~settled, again, angle)
+                settled = settled | accepted
+            around = (angle + self.loc.double() + math.pi) % (2 * math.pi)
+            return (around - math.pi).to(self.loc.dtype)
