@@ -395,6 +395,11 @@ BAD = {
     "no matrix": lambda d, t: d.MultivariateNormal(t([0.0]), t([1.0])),
     "indefinite": lambda d, t: d.MultivariateNormal(t([0.0, 0.0]), t([[1.0, 2.0], [2.0, 1.0]])),
     "low rank": lambda d, t: d.LowRankMultivariateNormal(t([0.0, 0.0]), t([[1.0]]), t([1.0, 1.0])),
+    "low rank diagonal": lambda d, t: d.LowRankMultivariateNormal(t([0.0]), t([[1.0]]), t([-0.5])),
+    "low rank batches": lambda d, t: d.LowRankMultivariateNormal(
+        t([[0.0], [0.0]]), t([[1.0]]), t([[1.0], [1.0], [1.0]])
+    ),
+    "no low rank matrix": lambda d, t: d.LowRankMultivariateNormal(t([0.0]), t([1.0]), t([1.0])),
     "wishart": lambda d, t: d.Wishart(t(0.5), t([[1.0, 0.0], [0.0, 1.0]])),
     "mixture": lambda d, t: d.MixtureSameFamily(d.Normal(0.0, 1.0), d.Normal(0.0, 1.0)),
     "components": lambda d, t: d.MixtureSameFamily(

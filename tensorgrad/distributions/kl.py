@@ -30,7 +30,7 @@ from .half_normal import HalfNormal
 from .independent import Independent
 from .laplace import Laplace
 from .lowrank_multivariate_normal import LowRankMultivariateNormal
-from .multivariate_normal import MultivariateNormal, half_log_det, mahalanobis
+from .multivariate_normal import MultivariateNormal
 from .normal import Normal
 from .one_hot_categorical import OneHotCategorical
 from .pareto import Pareto
@@ -253,13 +253,11 @@ def _independent(p, q):
 # --- multivariate normals ----------------------------------------------------------------
 
 
-def _covariance_terms(d):
-    """(log-determinant of the covariance, columns that square to it)."""
+def _columns(d):
+    """Matrices whose columns square to the covariance."""
     if isinstance(d, MultivariateNormal):
-        factor = d._unbroadcasted_scale_tril
-        return 2 * half_log_det(factor), [factor]
-    root = d._unbroadcasted_cov_diag.sqrt()
-    return d._log_det(), [d._unbroadcasted_cov_factor, root.diag_embed()]
+        return [d._unbroadcasted_scale_tril]
+    return [d._root.unsqueeze(-1) * d._scaled, d._root.diag_embed()]
 
 
 def _squares(matrix):
@@ -269,12 +267,15 @@ def _squares(matrix):
 def _whitened_trace(q, columns):
     """trace(precision of q @ columns @ columns.mT)."""
     if isinstance(q, MultivariateNormal):
-        factor = q._unbroadcasted_scale_tril
-        batch = tg.broadcast_shapes(factor.shape[:-2], columns.shape[:-2])
-        factor, columns = (m.expand(batch + m.shape[-2:]) for m in (factor, columns))
-        return _squares(tg.linalg.solve_triangular(factor, columns, upper=False))
-    scaled = columns * q._unbroadcasted_cov_diag.rsqrt().unsqueeze(-1)
-    return _squares(scaled) - _squares(q._whitened() @ columns)
+        return _squares(_solve(q._unbroadcasted_scale_tril, columns))
+    columns = columns / q._root.unsqueeze(-1)
+    return _squares(columns) - _squares(_solve(q._small_tril, q._scaled.mT @ columns))
+
+
+def _solve(factor, columns):
+    batch = tg.broadcast_shapes(factor.shape[:-2], columns.shape[:-2])
+    factor, columns = (m.expand(batch + m.shape[-2:]) for m in (factor, columns))
+    return tg.linalg.solve_triangular(factor, columns, upper=False)
 
 
 @register_kl(MultivariateNormal, MultivariateNormal)
@@ -287,14 +288,9 @@ def _multivariate_normal(p, q):
             f"p is over vectors of {p.event_shape[0]} elements, q over vectors of "
             f"{q.event_shape[0]}"
         )
-    (log_det, columns), (q_log_det, _) = _covariance_terms(p), _covariance_terms(q)
-    trace = sum(_whitened_trace(q, c) for c in columns)
-    apart = q.loc - p.loc
-    if isinstance(q, MultivariateNormal):
-        distance = mahalanobis(q._unbroadcasted_scale_tril, apart)
-    else:
-        distance = q._distance(apart)
-    return 0.5 * (q_log_det - log_det + trace + distance - p.event_shape[0])
+    trace = sum(_whitened_trace(q, columns) for columns in _columns(p))
+    distance = q._distance(q.loc - p.loc)
+    return 0.5 * (q._log_det() - p._log_det() + trace + distance - p.event_shape[0])
 
 
 # --- across families: moments of p -------------------------------------------------------

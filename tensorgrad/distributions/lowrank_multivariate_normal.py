@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import math
-
 import tensorgrad as tg
 
 from . import constraints
-from .distribution import Distribution
-from .multivariate_normal import half_log_det, mahalanobis, matrix_times_vector
-from .utils import lazy_property, same_as, standard_normal
+from .multivariate_normal import (
+    Gaussian,
+    half_log_det,
+    mahalanobis,
+    matrix_times_vector,
+    need_matrix,
+)
+from .utils import lazy_property, standard_normal
 
 __all__ = ["LowRankMultivariateNormal"]
 
@@ -18,8 +21,13 @@ def _plus_identity(matrix):
     return matrix + tg.eye(matrix.shape[-1], dtype=matrix.dtype)
 
 
-class LowRankMultivariateNormal(Distribution):
+class LowRankMultivariateNormal(Gaussian):
     """Covariance ``cov_factor @ cov_factor.mT + diag(cov_diag)``, never formed for densities.
+
+    With R the roots of ``cov_diag`` and ``W = cov_factor / R`` the covariance is R (I + W W') R,
+    and all that densities need of it is the Cholesky factor of the small I + W' W: by
+    Sylvester's identity it has the determinant of I + W W', and by Woodbury's
+    ``(I + W W')^-1 = I - W (I + W' W)^-1 W'`` (Hager, "Updating the inverse of a matrix", 1989).
 
     Args:
         loc: the mean, (..., n).
@@ -42,100 +50,71 @@ class LowRankMultivariateNormal(Distribution):
         "cov_factor": constraints.independent(constraints.real, 2),
         "cov_diag": constraints.independent(constraints.positive, 1),
     }
-    support = constraints.real_vector
-    has_rsample = True
     _tensors = {"loc": 1, "cov_factor": 2, "cov_diag": 1}
-    _kept = ("_unbroadcasted_cov_factor", "_unbroadcasted_cov_diag", "_capacitance_tril")
+    _kept = ("_root", "_scaled", "_small_tril")  # R, W, that factor: not expanded
 
     def __init__(self, loc, cov_factor, cov_diag, validate_args=None):
         if loc.dim() < 1:
-            raise ValueError("loc must be at least one-dimensional.")
+            raise ValueError("loc is zero-dimensional; its last dimension holds one vector")
+        need_matrix("cov_factor", cov_factor)
         event = loc.shape[-1:]
-        if cov_factor.dim() < 2:
+        if cov_factor.shape[-2:-1] != event or cov_diag.shape[-1:] != event:
             raise ValueError(
-                "cov_factor must be at least two-dimensional, with optional leading batch "
-                "dimensions"
-            )
-        if cov_factor.shape[-2:-1] != event:
-            raise ValueError(
-                f"cov_factor must be a batch of matrices with shape {event[0]} x m, "
-                f"got {cov_factor.shape}"
-            )
-        if cov_diag.shape[-1:] != event:
-            raise ValueError(
-                f"cov_diag must be a batch of vectors with shape {event}, got {cov_diag.shape}"
+                f"loc has vectors of {event[0]} elements, so give cov_factor (..., {event[0]}, m) "
+                f"and cov_diag (..., {event[0]}), got {tuple(cov_factor.shape)} and "
+                f"{tuple(cov_diag.shape)}"
             )
         shapes = loc.shape[:-1], cov_factor.shape[:-2], cov_diag.shape[:-1]
         try:
             batch = tg.broadcast_shapes(*shapes)
         except RuntimeError:
+            shown = ", ".join(str(tuple(shape)) for shape in shapes)
             raise ValueError(
-                f"Incompatible batch shapes: loc {loc.shape}, cov_factor {cov_factor.shape}, "
-                f"cov_diag {cov_diag.shape}"
+                f"the batch shapes of loc, cov_factor and cov_diag do not broadcast: {shown}"
             ) from None
         self.loc, self.cov_diag = loc.expand(batch + (-1,)), cov_diag.expand(batch + (-1,))
         self.cov_factor = cov_factor.expand(batch + (-1, -1))
-        self._unbroadcasted_cov_factor = cov_factor
-        self._unbroadcasted_cov_diag = cov_diag
-        weighted = cov_factor.mT / cov_diag.unsqueeze(-2)
-        self._capacitance_tril = tg.linalg.cholesky(_plus_identity(weighted @ cov_factor))
         super().__init__(batch, event, validate_args=validate_args)
-
-    def _whole(self, matrix):
-        return matrix.expand(self._batch_shape + self._event_shape + self._event_shape)
-
-    mean = mode = same_as("loc")
+        self._root = cov_diag.sqrt()
+        self._scaled = cov_factor / self._root.unsqueeze(-1)
+        self._small_tril = tg.linalg.cholesky(_plus_identity(self._scaled.mT @ self._scaled))
 
     @lazy_property
     def variance(self):
         """The variance, element by element."""
-        total = self._unbroadcasted_cov_factor.pow(2).sum(-1) + self._unbroadcasted_cov_diag
-        return total.expand(self._batch_shape + self._event_shape)
-
-    @lazy_property
-    def scale_tril(self):
-        """The Cholesky factor of the covariance."""
-        root = self._unbroadcasted_cov_diag.sqrt().unsqueeze(-1)
-        scaled = self._unbroadcasted_cov_factor / root
-        return self._whole(root * tg.linalg.cholesky(_plus_identity(scaled @ scaled.mT)))
+        return self.cov_factor.pow(2).sum(-1) + self.cov_diag
 
     @lazy_property
     def covariance_matrix(self):
         """The covariance."""
-        factor = self._unbroadcasted_cov_factor
-        return self._whole(factor @ factor.mT + self._unbroadcasted_cov_diag.diag_embed())
+        return self.cov_factor @ self.cov_factor.mT + self.cov_diag.diag_embed()
 
-    def _whitened(self):
-        """A with precision = 1 / diag - A' A (Woodbury)."""
-        weighted = self._unbroadcasted_cov_factor.mT / self._unbroadcasted_cov_diag.unsqueeze(-2)
-        return tg.linalg.solve_triangular(self._capacitance_tril, weighted, upper=False)
+    def _whole(self, matrix):
+        return matrix.expand(self._batch_shape + matrix.shape[-2:])
+
+    @lazy_property
+    def scale_tril(self):
+        """The Cholesky factor of the covariance."""
+        whitened = tg.linalg.cholesky(_plus_identity(self._scaled @ self._scaled.mT))
+        return self._whole(self._root.unsqueeze(-1) * whitened)
 
     @lazy_property
     def precision_matrix(self):
         """The inverse of the covariance."""
-        a = self._whitened()
-        return self._whole(self._unbroadcasted_cov_diag.reciprocal().diag_embed() - a.mT @ a)
+        over = self._scaled / self._root.unsqueeze(-1)
+        taken = tg.linalg.solve_triangular(self._small_tril, over.mT, upper=False)
+        return self._whole(self._root.pow(-2).diag_embed() - taken.mT @ taken)
 
     def _log_det(self):
-        return 2 * half_log_det(self._capacitance_tril) + self._unbroadcasted_cov_diag.log().sum(-1)
+        return 2 * (half_log_det(self._small_tril) + self._root.log().sum(-1))
 
     def _distance(self, x):
-        diagonal, factor = self._unbroadcasted_cov_diag, self._unbroadcasted_cov_factor
-        inner = matrix_times_vector(factor.mT / diagonal.unsqueeze(-2), x)
-        return (x.pow(2) / diagonal).sum(-1) - mahalanobis(self._capacitance_tril, inner)
+        x = x / self._root
+        taken = mahalanobis(self._small_tril, matrix_times_vector(self._scaled.mT, x))
+        return x.pow(2).sum(-1) - taken
 
     def rsample(self, sample_shape=()):
         shape = self._extended_shape(sample_shape)
-        low = standard_normal(shape[:-1] + self.cov_factor.shape[-1:], self.loc.dtype)
+        shared = standard_normal(shape[:-1] + self.cov_factor.shape[-1:], self.loc.dtype)
         own = standard_normal(shape, self.loc.dtype)
-        moved = matrix_times_vector(self._unbroadcasted_cov_factor, low)
-        return self.loc + moved + self._unbroadcasted_cov_diag.sqrt() * own
-
-    def log_prob(self, value):
-        self._check_value(value)
-        constant = self._event_shape[0] * math.log(2 * math.pi)
-        return -0.5 * (constant + self._log_det() + self._distance(value - self.loc))
-
-    def entropy(self):
-        entropy = 0.5 * (self._event_shape[0] * (1.0 + math.log(2 * math.pi)) + self._log_det())
-        return entropy.expand(self._batch_shape)
+        return self.loc + self._root * (own + matrix_times_vector(self._scaled, shared))

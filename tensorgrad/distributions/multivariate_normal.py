@@ -46,35 +46,79 @@ def precision_to_scale_tril(precision):
     return tg.linalg.solve_triangular(turned, identity, upper=False)
 
 
-def given_matrix(**matrices):
+def given_matrix(covariance_matrix, precision_matrix, scale_tril, error=ValueError):
     """(name, matrix) of the one that is not None.
 
     Raises:
-        ValueError: not exactly one is given, or it has fewer than two dimensions.
+        ValueError: it has fewer than two dimensions, or (as ``error``) not exactly one is given.
     """
+    matrices = {"covariance_matrix": covariance_matrix, "precision_matrix": precision_matrix,
+                "scale_tril": scale_tril}  # fmt: skip
     given = [(name, m) for name, m in matrices.items() if m is not None]
     if len(given) != 1:
-        raise ValueError(
-            "Exactly one of covariance_matrix or precision_matrix or scale_tril may be specified."
-        )
-    if given[0][1].dim() < 2:
-        raise ValueError(
-            f"{given[0][0]} must be at least two-dimensional, with optional leading batch "
-            "dimensions"
-        )
+        got = " and ".join(name for name, _ in given) or "none"
+        raise error(f"got {got} of {', '.join(matrices)}; give exactly one")
+    need_matrix(*given[0])
     return given[0]
 
 
-def factor_of(name, matrix):
-    """The Cholesky factor of the covariance that ``matrix`` describes."""
-    if name == "scale_tril":
-        return matrix
-    if name == "covariance_matrix":
-        return tg.linalg.cholesky(matrix)
-    return precision_to_scale_tril(matrix)
+def need_matrix(name, matrix):
+    """Raises: ValueError: ``matrix`` has fewer than two dimensions."""
+    if matrix.dim() < 2:
+        raise ValueError(f"{name}, of shape {tuple(matrix.shape)}, is no matrix; give (..., n, m)")
 
 
-class MultivariateNormal(Distribution):
+FACTORS = {  # of the covariance that the matrix describes
+    "scale_tril": lambda matrix: matrix,
+    "covariance_matrix": tg.linalg.cholesky,
+    "precision_matrix": precision_to_scale_tril,
+}
+
+
+class OfFactor:
+    """The matrices of a covariance that is kept as its Cholesky factor, without batch expansion."""
+
+    def _whole(self, matrix):
+        return matrix.expand(self._batch_shape + matrix.shape[-2:])
+
+    @lazy_property
+    def scale_tril(self):
+        """The Cholesky factor of the covariance."""
+        return self._whole(self._unbroadcasted_scale_tril)
+
+    @lazy_property
+    def covariance_matrix(self):
+        """The covariance."""
+        factor = self._unbroadcasted_scale_tril
+        return self._whole(factor @ factor.mT)
+
+    @lazy_property
+    def precision_matrix(self):
+        """The inverse of the covariance."""
+        return self._whole(tg.cholesky_inverse(self._unbroadcasted_scale_tril))
+
+
+class Gaussian(Distribution):
+    """What normal vectors share, given ``_log_det()`` of the covariance and ``_distance(x)``.
+
+    The latter is the squared Mahalanobis distance of x from 0.
+    """
+
+    support = constraints.real_vector
+    has_rsample = True
+    mean = mode = same_as("loc")
+
+    def log_prob(self, value):
+        self._check_value(value)
+        constant = self._event_shape[0] * math.log(2 * math.pi)
+        return -0.5 * (constant + self._log_det() + self._distance(value - self.loc))
+
+    def entropy(self):
+        constant = self._event_shape[0] * math.log(2 * math.pi * math.e)
+        return (0.5 * (constant + self._log_det())).expand(self._batch_shape)
+
+
+class MultivariateNormal(OfFactor, Gaussian):
     """Normal vectors with mean ``loc`` and a covariance given by one of three matrices.
 
     Args:
@@ -99,8 +143,6 @@ class MultivariateNormal(Distribution):
         "precision_matrix": constraints.positive_definite,
         "scale_tril": constraints.lower_cholesky,
     }
-    support = constraints.real_vector
-    has_rsample = True
     _tensors = {"loc": 1, "covariance_matrix": 2, "precision_matrix": 2, "scale_tril": 2}
     _kept = ("_unbroadcasted_scale_tril",)
 
@@ -110,37 +152,12 @@ class MultivariateNormal(Distribution):
     ):  # fmt: skip
         if loc.dim() < 1:
             raise ValueError("loc is zero-dimensional; its last dimension holds one vector")
-        name, matrix = given_matrix(
-            covariance_matrix=covariance_matrix,
-            precision_matrix=precision_matrix,
-            scale_tril=scale_tril,
-        )
+        name, matrix = given_matrix(covariance_matrix, precision_matrix, scale_tril)
         batch = tg.broadcast_shapes(matrix.shape[:-2], loc.shape[:-1])
         setattr(self, name, matrix.expand(batch + (-1, -1)))
         self.loc = loc.expand(batch + (-1,))
         super().__init__(batch, loc.shape[-1:], validate_args=validate_args)
-        self._unbroadcasted_scale_tril = factor_of(name, matrix)
-
-    def _whole(self, matrix):
-        return matrix.expand(self._batch_shape + self._event_shape + self._event_shape)
-
-    @lazy_property
-    def scale_tril(self):
-        """The Cholesky factor of the covariance."""
-        return self._whole(self._unbroadcasted_scale_tril)
-
-    @lazy_property
-    def covariance_matrix(self):
-        """The covariance."""
-        factor = self._unbroadcasted_scale_tril
-        return self._whole(factor @ factor.mT)
-
-    @lazy_property
-    def precision_matrix(self):
-        """The inverse of the covariance."""
-        return self._whole(tg.cholesky_inverse(self._unbroadcasted_scale_tril))
-
-    mean = mode = same_as("loc")
+        self._unbroadcasted_scale_tril = FACTORS[name](matrix)
 
     @property
     def variance(self):
@@ -151,14 +168,8 @@ class MultivariateNormal(Distribution):
         noise = standard_normal(self._extended_shape(sample_shape), self.loc.dtype)
         return self.loc + matrix_times_vector(self._unbroadcasted_scale_tril, noise)
 
-    def log_prob(self, value):
-        self._check_value(value)
-        factor = self._unbroadcasted_scale_tril
-        constant = self._event_shape[0] * math.log(2 * math.pi)
-        distance = mahalanobis(factor, value - self.loc)
-        return -0.5 * (constant + distance) - half_log_det(factor)
+    def _log_det(self):
+        return 2 * half_log_det(self._unbroadcasted_scale_tril)
 
-    def entropy(self):
-        log_det = half_log_det(self._unbroadcasted_scale_tril)
-        entropy = 0.5 * self._event_shape[0] * (1.0 + math.log(2 * math.pi)) + log_det
-        return entropy.expand(self._batch_shape)
+    def _distance(self, x):
+        return mahalanobis(self._unbroadcasted_scale_tril, x)

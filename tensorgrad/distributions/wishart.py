@@ -11,23 +11,33 @@ from .._tensor import Size
 from . import constraints
 from .chi2 import Chi2
 from .exp_family import ExponentialFamily
-from .multivariate_normal import factor_of, half_log_det
-from .utils import lazy_property, vec_to_tril_matrix
+from .multivariate_normal import FACTORS, OfFactor, given_matrix, half_log_det
+from .utils import vec_to_tril_matrix
 
 __all__ = ["Wishart"]
 
 
-def _mvdigamma(x, p):
-    return (x.unsqueeze(-1) - tg.arange(p, dtype=x.dtype) / 2).digamma().sum(-1)
+def _halves_below(x, n):
+    """x, x - 1 / 2, ..., of which the multivariate gamma function multiplies the gammas."""
+    return x.unsqueeze(-1) - tg.arange(n, dtype=x.dtype) / 2
 
 
-def _mvlgamma(x, p):
-    terms = (x.unsqueeze(-1) - tg.arange(p, dtype=x.dtype) / 2).lgamma().sum(-1)
-    return terms + 0.25 * p * (p - 1) * math.log(math.pi)
+def _each(value):
+    """One number for each matrix of a batch."""
+    return value.unsqueeze(-1).unsqueeze(-1)
 
 
-class Wishart(ExponentialFamily):
+def _log_gamma(x, n):
+    """The logarithm of the multivariate gamma function."""
+    return _halves_below(x, n).lgamma().sum(-1) + 0.25 * n * (n - 1) * math.log(math.pi)
+
+
+class Wishart(OfFactor, ExponentialFamily):
     """Sums of ``df`` outer products of normal vectors with the given covariance.
+
+    Densities and entropy are as in Bishop, "Pattern Recognition and Machine Learning" (2006),
+    appendix B; draws by Bartlett's decomposition (Anderson, "An Introduction to Multivariate
+    Statistical Analysis", 2003, section 7.2).
 
     Args:
         df: degrees of freedom, above n - 1.
@@ -56,31 +66,21 @@ class Wishart(ExponentialFamily):
         self, df, covariance_matrix=None, precision_matrix=None, scale_tril=None,
         validate_args=None,
     ):  # fmt: skip
-        matrices = {"covariance_matrix": covariance_matrix, "precision_matrix": precision_matrix,
-                    "scale_tril": scale_tril}  # fmt: skip
-        given = [(name, m) for name, m in matrices.items() if m is not None]
-        assert len(given) == 1, (
-            "Exactly one of covariance_matrix or precision_matrix or scale_tril may be specified."
-        )
-        name, matrix = given[0]
-        if matrix.dim() < 2:
-            raise ValueError(
-                f"{name} must be at least two-dimensional, with optional leading batch dimensions"
-            )
+        given = covariance_matrix, precision_matrix, scale_tril
+        name, matrix = given_matrix(*given, error=AssertionError)
         df = tg.as_tensor(df, dtype=matrix.dtype)
         batch = tg.broadcast_shapes(matrix.shape[:-2], df.shape)
         self.df, n = df.expand(batch), matrix.shape[-1]
         if bool((self.df <= n - 1).any()):
-            raise ValueError(f"Value of df={df} expected to be greater than ndim - 1 = {n - 1}.")
+            raise ValueError(f"df must be above {n - 1} for matrices of {n} rows, got {df}")
         if bool((self.df < n).any()):
             warnings.warn(
-                "Low df values detected. Singular samples are highly likely to occur for "
-                "ndim - 1 < df < ndim.",
+                f"df below {n}, the number of rows, makes draws that are singular to rounding",
                 stacklevel=2,
             )
         setattr(self, name, matrix.expand(batch + (-1, -1)))
         super().__init__(batch, matrix.shape[-2:], validate_args=validate_args)
-        self._unbroadcasted_scale_tril = factor_of(name, matrix)
+        self._unbroadcasted_scale_tril = FACTORS[name](matrix)
 
     @property
     def arg_constraints(self):
@@ -91,47 +91,23 @@ class Wishart(ExponentialFamily):
             "df": constraints.greater_than(self.event_shape[-1] - 1),
         }
 
-    def _whole(self, matrix):
-        return matrix.expand(self._batch_shape + self._event_shape)
-
-    @lazy_property
-    def scale_tril(self):
-        """The Cholesky factor of the covariance."""
-        return self._whole(self._unbroadcasted_scale_tril)
-
-    @lazy_property
-    def covariance_matrix(self):
-        """The covariance of the normal vectors."""
-        factor = self._unbroadcasted_scale_tril
-        return self._whole(factor @ factor.mT)
-
-    @lazy_property
-    def precision_matrix(self):
-        """The inverse of the covariance."""
-        return self._whole(tg.cholesky_inverse(self._unbroadcasted_scale_tril))
-
-    def _over_matrices(self, value):
-        return value.unsqueeze(-1).unsqueeze(-1)
-
     @property
     def mean(self):
-        return self._over_matrices(self.df) * self.covariance_matrix
+        return _each(self.df) * self.covariance_matrix
 
     @property
     def mode(self):
-        factor = self.df - self._event_shape[-1] - 1
-        factor = tg.where(factor <= 0, math.nan, factor)
-        return self._over_matrices(factor) * self.covariance_matrix
+        times = self.df - self._event_shape[-1] - 1
+        return _each(tg.where(times > 0, times, math.nan)) * self.covariance_matrix
 
     @property
     def variance(self):
         matrix = self.covariance_matrix
-        diagonal = matrix.diagonal(dim1=-2, dim2=-1)
-        outer = diagonal.unsqueeze(-1) * diagonal.unsqueeze(-2)
-        return self._over_matrices(self.df) * (matrix.pow(2) + outer)
+        diagonal = matrix.diagonal(dim1=-2, dim2=-1).unsqueeze(-1)
+        return _each(self.df) * (matrix.pow(2) + diagonal * diagonal.mT)
 
     def rsample(self, sample_shape=(), max_try_correction=None):
-        """Draws by Bartlett's decomposition; singular ones are drawn anew, one by one.
+        """Draws by Bartlett's decomposition; those that are singular are replaced by new ones.
 
         Args:
             sample_shape: as in :meth:`Distribution.rsample`.
@@ -142,9 +118,9 @@ class Wishart(ExponentialFamily):
             regular = self.support.check(drawn.detach())
             if bool(regular.all()):
                 break
-            warnings.warn("Singular sample detected.", stacklevel=2)
+            warnings.warn("a draw is singular to rounding; drawing it anew", stacklevel=2)
             again = self._drawn(Size(sample_shape))
-            drawn = tg.where(self._over_matrices(regular), drawn, again)
+            drawn = tg.where(_each(regular), drawn, again)
         return drawn
 
     def _drawn(self, sample_shape):
@@ -157,25 +133,34 @@ class Wishart(ExponentialFamily):
         product = factor @ (root.diag_embed() + noise)
         return product @ product.mT
 
+    def _log_scale(self):
+        """The log-determinant of twice the covariance."""
+        n = self._event_shape[-1]
+        return n * math.log(2) + 2 * half_log_det(self._unbroadcasted_scale_tril)
+
+    def _log_total(self):
+        """What normalizes the density: 1 / B of Bishop, as a logarithm."""
+        return self.df / 2 * self._log_scale() + _log_gamma(self.df / 2, self._event_shape[-1])
+
+    def _power(self):
+        return (self.df - self._event_shape[-1] - 1) / 2
+
     def log_prob(self, value):
         self._check_value(value)
-        n, factor = self._event_shape[-1], self._unbroadcasted_scale_tril
-        spread = self.df * (n * math.log(2) / 2 + half_log_det(factor)) + _mvlgamma(self.df / 2, n)
-        powers = (self.df - n - 1) / 2 * tg.linalg.slogdet(value)[1]
-        trace = tg.cholesky_solve(value, factor).diagonal(dim1=-2, dim2=-1).sum(-1)
-        return powers - spread - trace / 2
+        whitened = tg.cholesky_solve(value, self._unbroadcasted_scale_tril)
+        trace = whitened.diagonal(dim1=-2, dim2=-1).sum(-1)
+        return self._power() * tg.linalg.slogdet(value)[1] - trace / 2 - self._log_total()
 
     def entropy(self):
-        n, df = self._event_shape[-1], self.df
-        scale = (n + 1) * (n * math.log(2) / 2 + half_log_det(self._unbroadcasted_scale_tril))
-        gammas = _mvlgamma(df / 2, n) - (df - n - 1) / 2 * _mvdigamma(df / 2, n)
-        return scale + gammas + df * n / 2
+        n = self._event_shape[-1]
+        mean_log_det = _halves_below(self.df / 2, n).digamma().sum(-1) + self._log_scale()
+        return self._log_total() - self._power() * mean_log_det + self.df * n / 2
 
     @property
     def _natural_params(self):
-        return -self.precision_matrix / 2, (self.df - self._event_shape[-1] - 1) / 2
+        return -self.precision_matrix / 2, self._power()
 
     def _log_normalizer(self, x, y):
-        n = self._event_shape[-1]
-        a = y + (n + 1) / 2
-        return a * (n * math.log(2) - tg.linalg.slogdet(-2 * x)[1]) + _mvlgamma(a, n)
+        n = x.shape[-1]
+        half_df = y + (n + 1) / 2
+        return _log_gamma(half_df, n) - half_df * tg.linalg.slogdet(-x)[1]
