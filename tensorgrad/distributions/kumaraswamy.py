@@ -53,9 +53,14 @@ class Kumaraswamy(TransformedDistribution):
 
     @property
     def mode(self):
+        """``((a - 1) / (a b - 1)) ** (1 / a)`` if a and b are at least 1, and not both; else nan.
+
+        PyTorch's is always nan.
+        """
         a, b = self.concentration1, self.concentration0
-        log_mode = b.reciprocal() * (-b).log1p() - (-b * a).log1p()
-        return tg.where((b < 1) | (a < 1), math.nan, log_mode).exp()
+        peaked = (a >= 1) & (b >= 1) & (a * b > 1)
+        ratio = tg.where(peaked, (a - 1) / (a * b - 1), math.nan)
+        return ratio.pow(a.reciprocal())
 
     @property
     def variance(self):
