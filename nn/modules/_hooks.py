@@ -241,10 +241,16 @@ def _spread(grads, places, n):
 
 
 def _checked(result, old, who, what):
-    result = (result,) if isinstance(result, Tensor) else tuple(result)
+    """The tuple of gradients that a hook returned."""
+    if isinstance(result, Tensor):
+        raise RuntimeError(f"{who} must return a tuple of {what}, got a Tensor; add a comma")
+    result = tuple(result)
     if len(result) != len(old):
         raise RuntimeError(
             f"{who} returned an invalid number of {what}, got {len(result)}, but expected "
             f"{len(old)}"
         )
+    for g in result:
+        if g is not None and not isinstance(g, Tensor):
+            raise TypeError(f"{who} must return Tensors or None, got {type(g).__name__}")
     return result

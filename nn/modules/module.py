@@ -7,6 +7,7 @@ a child, and the names that :meth:`Module.register_buffer` announced are buffers
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict, namedtuple
 from functools import partial
 
@@ -314,9 +315,9 @@ class Module:
                 path = f"{prefix}.{name}" if prefix else name
                 yield from module.named_modules(memo, path, remove_duplicate)
 
-    def modules(self):
-        """Yield this module and all inside it."""
-        for _, module in self.named_modules():
+    def modules(self, remove_duplicate=True):
+        """Yield this module and all inside it, each once unless ``remove_duplicate`` is False."""
+        for _, module in self.named_modules(remove_duplicate=remove_duplicate):
             yield module
 
     def _named_members(self, kind, prefix, recurse, remove_duplicate):
@@ -544,16 +545,25 @@ class Module:
     def _hooks_in(self, table):
         return list(vars(self).get(table, {}).values())
 
-    def state_dict(self, *, destination=None, prefix="", keep_vars=False):
+    def state_dict(self, *args, destination=None, prefix="", keep_vars=False):
         """The parameters and persistent buffers by dotted path, on the module's own memory.
 
         Its attribute ``_metadata`` holds the version of each module by path.
 
         Args:
+            args: the three below by position, which is deprecated.
             destination: a dictionary to fill instead of a new one.
             prefix: put before every key.
             keep_vars: give the parameters themselves rather than detached tensors.
         """
+        if args:
+            warnings.warn(
+                "Positional args are being deprecated, use kwargs instead.",
+                FutureWarning,
+                stacklevel=2,
+            )
+            given = (*args, *(destination, prefix, keep_vars)[len(args) :])
+            destination, prefix, keep_vars = given
         if destination is None:
             destination = OrderedDict()
             destination._metadata = OrderedDict()
@@ -908,7 +918,8 @@ class _GlobalHandle(RemovableHandle):
 
     def remove(self):
         """Take the hook away; with the last one, calls are as quick again as they were."""
-        super().remove()
+        for hooks in _hooks.GLOBAL.values():
+            hooks.pop(self.id, None)
         Module._hooked = any(_hooks.GLOBAL.values())
         if not _hooks.GLOBAL["_backward_hooks"]:
             _hooks.global_is_full = None

@@ -210,7 +210,8 @@ class _Frame:
         if len(made) != len(nodes) or (self.check and outlines != self.known):
             raise CheckpointError(_difference(self.known, outlines))
         for old, new in zip(nodes, made, strict=True):
-            if old is not None and old.plan.frees:
+            # What another checkpoint inside dropped, that one computes when it is its turn.
+            if old is not None and old.plan.frees and new.saved is not None:
                 old.saved = tuple([_settled(value, new, start) for value in new.saved])
         self.args, self.kwargs, self.function = (), {}, None
 

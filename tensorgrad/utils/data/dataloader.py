@@ -4,28 +4,51 @@ from __future__ import annotations
 
 import itertools
 import math
-import types
+import os
+import warnings
+import weakref
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, Generic
 
-import numpy as np
-
-from ..._graph import wrap
-from .collate import default_collate, default_convert
-from .dataset import IterableDataset, Subset, TensorDataset
-from .sampler import BatchSampler, RandomSampler, SequentialSampler, draw_seed
+from ._utils.collate import default_collate, default_convert
+from ._utils.fetch import fetcher
+from ._utils.worker import END, ERROR, Job, get_worker_info
+from .dataset import IterableDataset, T_co
+from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler, draw_seed
 
 __all__ = ["DataLoader", "default_collate", "default_convert", "get_worker_info"]
 
 
-def get_worker_info():
-    """None, as in PyTorch's main process: samples are loaded where the loader is iterated."""
-    return None
+class _DatasetKind:
+    Map = 0
+    Iterable = 1
 
 
-class DataLoader:
-    """A dataset in batches, in order or shuffled.
+class _InfiniteConstantSampler(Sampler):
+    """Of an IterableDataset: each None stands for "the next one"."""
 
-    With the same seed, the batches are those of PyTorch: each iteration draws one number
-    that PyTorch would seed workers with, and then the order.
+    def __iter__(self):
+        return itertools.repeat(None)
+
+
+class DataLoader(Generic[T_co]):
+    """A dataset in batches, in order or shuffled, made here or ahead of time in workers.
+
+    With the same seed, the batches are those of PyTorch: each iteration draws a seed for
+    workers, used or not, and then the order. The order is the same for any number of workers,
+    and so are the batches, as long as the dataset draws no random numbers of its own. If it
+    does, each worker has its own: like PyTorch's, worker i seeds ``torch``, ``random`` and
+    ``numpy.random`` from the drawn seed plus i, and another number of workers gives other
+    samples.
+
+    Workers are processes. With the fork that is the default on Linux, datasets and functions
+    may be anything; otherwise they are pickled, and the program must guard its main part by
+    ``if __name__ == "__main__":``. What a batch holds is pickled, arrays from 128 KB on travel
+    in shared memory. An exception in a worker is raised here, with the worker's traceback in
+    its message. Workers end with the iteration, when the iterator is dropped, and with the
+    program. A worker costs a few milliseconds to start and each batch a tenth of one, so they
+    pay where a batch takes longer than that to make.
 
     Args:
         dataset: with ``__getitem__`` and ``__len__``, or an :class:`IterableDataset`.
@@ -34,21 +57,27 @@ class DataLoader:
         sampler: an iterable of indices, instead of ``shuffle``.
         batch_sampler: an iterable of lists of indices, instead of ``batch_size``,
             ``shuffle``, ``sampler`` and ``drop_last``.
-        num_workers: accepted. Samples are loaded in the calling process whatever the number
-            is, in the same order; an IterableDataset is gone through once.
+        num_workers: how many processes make batches; 0 makes them in this one. More than there
+            are processors warn. Each goes through an :class:`IterableDataset` by itself; see
+            :func:`get_worker_info`.
         collate_fn: makes a batch from a list of samples, by default :func:`default_collate`;
             without batches, turns a sample into what is given out, by default
             :func:`default_convert`.
         pin_memory: accepted, without effect.
         drop_last: whether to drop a last batch that is smaller.
-        timeout: accepted, without effect.
-        worker_init_fn: accepted and not called, as there are no workers.
-        multiprocessing_context: accepted with ``num_workers`` > 0, without effect.
-        generator: source of the random order, the default generator if None.
-        prefetch_factor: accepted with ``num_workers`` > 0, without effect.
-        persistent_workers: accepted with ``num_workers`` > 0.
+        timeout: seconds to wait for a batch of a worker, 0 for as long as it takes.
+        worker_init_fn: called in each worker with its number, after seeding it.
+        multiprocessing_context: how to start workers: ``"fork"``, ``"spawn"``,
+            ``"forkserver"`` or a context of :mod:`multiprocessing`. If None, what
+            ``multiprocessing.set_start_method`` was given, and else fork on Linux and
+            Python's default elsewhere.
+        generator: source of the random order and the workers' seed, the default generator if
+            None.
+        prefetch_factor: how many batches each worker makes ahead, 2 if None.
+        persistent_workers: whether workers stay for the next iteration. They are seeded once.
         pin_memory_device: accepted, without effect.
-        in_order: accepted; batches always come in order.
+        in_order: whether batches come in the order of the sampler. Otherwise they come as
+            they are ready, and a slow one holds up none.
 
     ``len(loader)`` is the number of batches. ``dataset``, ``batch_size``, ``sampler``,
     ``batch_sampler`` and ``drop_last`` are attributes that cannot be set again.
@@ -56,6 +85,7 @@ class DataLoader:
     Raises:
         ValueError: arguments that exclude each other, or are out of range.
         TypeError: on ``len(loader)``, that the sampler or dataset has no length.
+        RuntimeError: on iteration, that a worker died, or that ``timeout`` passed.
 
     >>> import tensorgrad
     >>> from tensorgrad.utils.data import DataLoader, TensorDataset
@@ -72,9 +102,6 @@ class DataLoader:
 
     _fixed = False
 
-    def __class_getitem__(cls, item):
-        return types.GenericAlias(cls, item)
-
     def __init__(
         self, dataset, batch_size=1, shuffle=None, sampler=None, batch_sampler=None,
         num_workers=0, collate_fn=None, pin_memory=False, drop_last=False, timeout=0,
@@ -85,14 +112,13 @@ class DataLoader:
             raise ValueError(f"num_workers option should be non-negative, got {num_workers}")
         if timeout < 0:
             raise ValueError(f"timeout option should be non-negative, got {timeout}")
-        _check_worker_options(
-            num_workers, prefetch_factor, persistent_workers, multiprocessing_context
-        )
+        _check_worker_options(num_workers, prefetch_factor, persistent_workers)
         _check_exclusive(dataset, batch_size, shuffle, sampler, batch_sampler, drop_last)
         self._iterable = isinstance(dataset, IterableDataset)
+        self._dataset_kind = _DatasetKind.Iterable if self._iterable else _DatasetKind.Map
         if sampler is None:
             if self._iterable:
-                sampler = itertools.repeat(None)  # stands for "the next one"
+                sampler = _InfiniteConstantSampler()
             elif shuffle:
                 sampler = RandomSampler(dataset, generator=generator)
             else:
@@ -110,8 +136,10 @@ class DataLoader:
         self.multiprocessing_context = multiprocessing_context
         self.prefetch_factor = 2 if num_workers and prefetch_factor is None else prefetch_factor
         self.persistent_workers, self.pin_memory_device = persistent_workers, pin_memory_device
-        self._seeded = False
+        self._iterator: Any = None
+        self._IterableDataset_len_called: int | None = None
         self._fixed = True
+        self.check_worker_number_rationality()
 
     def __setattr__(self, name, value):
         if self._fixed and name in _FIXED:
@@ -119,15 +147,26 @@ class DataLoader:
                 f"{name} attribute should not be set after {type(self).__name__} is initialized; "
                 "make a new one"
             )
+        if name == "multiprocessing_context" and value is not None:
+            value = _context(value, self.num_workers)
         super().__setattr__(name, value)
 
-    def __iter__(self):
-        return _Iterator(self)
+    def __iter__(self) -> Iterator[Any]:
+        if not self.num_workers:
+            return _SingleProcessDataLoaderIter(self)
+        if self._iterator is not None and self._iterator._workers:
+            self._iterator._reset(self)
+            return self._iterator
+        self.check_worker_number_rationality()
+        iterator = _MultiProcessingDataLoaderIter(self)
+        if self.persistent_workers:
+            self._iterator = iterator
+        return iterator
 
-    def __len__(self):
+    def __len__(self) -> int:
         if not self._iterable:
             return len(self._index_sampler)
-        n = len(self.dataset)
+        n = self._IterableDataset_len_called = len(self.dataset)
         if self.batch_size is None:
             return n
         return n // self.batch_size if self.drop_last else math.ceil(n / self.batch_size)
@@ -136,12 +175,25 @@ class DataLoader:
     def _index_sampler(self):
         return self.sampler if self.batch_sampler is None else self.batch_sampler
 
-    def _seed_workers(self):
-        # The seed goes unused, but the draw moves the generator on as PyTorch's does. Workers
-        # that stay are seeded once.
-        if not (self._seeded and self.persistent_workers):
-            draw_seed(self.generator)
-        self._seeded = True
+    @property
+    def _auto_collation(self):
+        return self.batch_sampler is not None
+
+    def check_worker_number_rationality(self) -> None:
+        """Warn of more workers than this process may use processors."""
+        if not self.num_workers:
+            return
+        if hasattr(os, "sched_getaffinity"):
+            processors = len(os.sched_getaffinity(0))
+        else:
+            processors = os.cpu_count() or 1
+        if self.num_workers > processors:
+            warnings.warn(
+                f"This DataLoader will create {self.num_workers} worker processes in total. Our "
+                f"suggested max number of worker in current system is {processors}; more of them "
+                "get in each other's way",
+                stacklevel=3,
+            )
 
 
 _FIXED = frozenset(
@@ -149,7 +201,7 @@ _FIXED = frozenset(
 )
 
 
-def _check_worker_options(num_workers, prefetch_factor, persistent_workers, context):
+def _check_worker_options(num_workers, prefetch_factor, persistent_workers):
     if prefetch_factor is not None:
         if num_workers == 0:
             raise ValueError(
@@ -162,11 +214,17 @@ def _check_worker_options(num_workers, prefetch_factor, persistent_workers, cont
             )
     if num_workers == 0 and persistent_workers:
         raise ValueError("persistent_workers option needs num_workers > 0")
-    if num_workers == 0 and context is not None:
+
+
+def _context(asked, num_workers):
+    if not num_workers:
         raise ValueError(
             "multiprocessing_context can only be used with multi-process loading "
             f"(num_workers > 0), but got num_workers={num_workers}"
         )
+    from ._utils.process import start_context
+
+    return start_context(asked)
 
 
 def _check_exclusive(dataset, batch_size, shuffle, sampler, batch_sampler, drop_last):
@@ -193,66 +251,172 @@ def _check_exclusive(dataset, batch_size, shuffle, sampler, batch_sampler, drop_
         )
 
 
-class _Iterator:
+class _BaseDataLoaderIter:
     """One pass over a loader."""
 
     def __init__(self, loader):
-        self._loader, self._sampler = loader, loader._index_sampler
-        self._indices = iter(self._sampler)
-        loader._seed_workers()
-        batched = loader.batch_sampler is not None
-        if loader._iterable:
-            self._samples = iter(loader.dataset)
-            self._load = _Iterator._next_samples if batched else _Iterator._next_sample
-        else:
-            self._load = _Iterator._batch_at if batched else _Iterator._sample_at
+        self._dataset, self._iterable = loader.dataset, loader._iterable
+        self._index_sampler, self._timeout = loader._index_sampler, loader.timeout
+        self._num_workers = loader.num_workers
+        self._begin(loader)
+        self._base_seed = draw_seed(loader.generator)
+
+    def _begin(self, loader):
+        self._indices = iter(self._index_sampler)
+        self._num_yielded = 0
+        self._length = loader._IterableDataset_len_called
 
     def __iter__(self):
         return self
 
     def __len__(self):
-        return len(self._sampler)
+        return len(self._index_sampler)
 
     def __next__(self):
-        return self._load(self, next(self._indices))
+        data = self._next_data()
+        self._num_yielded += 1
+        if self._length is not None and self._num_yielded > self._length:
+            self._warn_of_length()
+        return data
 
-    def _sample_at(self, index):
-        return self._loader.collate_fn(self._loader.dataset[index])
+    def _warn_of_length(self):
+        hint = "" if not self._num_workers else (
+            "Each worker goes through a copy of the dataset: ask get_worker_info() which samples "
+            "are for this one."
+        )  # fmt: skip
+        warnings.warn(
+            f"Length of IterableDataset {self._dataset} was reported to be {self._length} (when "
+            f"accessing len(dataloader)), but {self._num_yielded} samples have been fetched. "
+            f"{hint}",
+            stacklevel=3,
+        )
 
-    def _batch_at(self, indices):
-        dataset, collate = self._loader.dataset, self._loader.collate_fn
-        if collate is default_collate:
-            rows = _rows_at(dataset, indices)
-            if rows is not None:
-                return rows
-        if callable(getattr(dataset, "__getitems__", None)):
-            return collate(dataset.__getitems__(indices))
-        return collate([dataset[i] for i in indices])
-
-    def _next_sample(self, _):
-        return self._loader.collate_fn(next(self._samples))
-
-    def _next_samples(self, wanted):
-        samples = list(itertools.islice(self._samples, len(wanted)))
-        if not samples or (self._loader.drop_last and len(samples) < len(wanted)):
-            raise StopIteration
-        return self._loader.collate_fn(samples)
+    def __getstate__(self):
+        raise NotImplementedError(f"{type(self).__name__} cannot be pickled")
 
 
-def _rows_at(dataset, indices):
-    """The batch of a TensorDataset, or a subset of one, by one indexing per tensor.
+class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
+    def __init__(self, loader):
+        super().__init__(loader)
+        if self._timeout:
+            raise AssertionError(f"timeout={self._timeout} needs num_workers > 0")
+        batched = loader._auto_collation
+        self._fetch = fetcher(loader.dataset, batched, loader.collate_fn, loader.drop_last)
 
-    None for other datasets, and for indices that are not plain integers. On 64 rows of 784
-    floats, a seventh of the time of taking and stacking the samples.
+    def _next_data(self):
+        return self._fetch(next(self._indices))
+
+
+class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
+    """One pass, or with workers that stay one after another.
+
+    Tasks go to the workers in turn, ``prefetch_factor`` to each at first and then one for each
+    answer. In order, the next batch is always the next answer of a worker that is known, so
+    that nothing needs to be put in order here.
     """
-    while type(dataset) is Subset:
-        indices = [dataset.indices[i] for i in indices]
-        dataset = dataset.dataset
-    if type(dataset) is not TensorDataset:
-        return None
-    index = np.array(indices)
-    if index.ndim != 1 or index.dtype.kind != "i":
-        return None
-    return [
-        wrap(t._array[index]) if t._edge is None else t[wrap(index)] for t in dataset.tensors
-    ]
+
+    def __init__(self, loader):
+        super().__init__(loader)
+        if loader.prefetch_factor <= 0:
+            raise AssertionError(
+                f"prefetch_factor must be greater than 0, got {loader.prefetch_factor}"
+            )
+        from ._utils.process import Worker, shut_down, start_context
+
+        self._in_order, self._persistent = loader.in_order, loader.persistent_workers
+        self._max_tasks = loader.prefetch_factor * loader.num_workers
+        self._epoch = -1
+        self._workers: list = []
+        self._shut_down = weakref.finalize(self, shut_down, self._workers, os.getpid())
+        self._shut_down.atexit = False  # multiprocessing ends the workers of a program that ends
+        job, pipes = Job(loader, self._base_seed), []
+        context = start_context(loader.multiprocessing_context)
+        for i in range(loader.num_workers):
+            self._workers.append(Worker(job, i, context, loader.prefetch_factor, pipes))
+        self._reset(loader)
+
+    def _reset(self, loader):
+        self._begin(loader)  # for the first time anew: PyTorch asks the sampler twice
+        self._epoch += 1
+        self._active = dict.fromkeys(self._workers, 0)  # to the number of tasks each has
+        self._turns = itertools.cycle(self._workers)
+        self._tasks: deque = deque()  # the workers of the batches to come, in order
+        try:
+            if self._epoch:
+                for worker in self._workers:
+                    worker.restart(self._epoch)
+            for _ in range(self._max_tasks):
+                self._assign()
+        except BaseException as error:
+            self._give_up(error)
+            raise
+
+    def _assign(self):
+        """Give the next batch to the worker whose turn it is."""
+        worker = next((w for w in self._a_round() if self._has_room(w)), None)
+        if worker is None:
+            return
+        try:
+            index = next(self._indices)
+        except StopIteration:
+            return
+        worker.send(self._epoch, index)
+        self._active[worker] += 1
+        self._tasks.append(worker)
+
+    def _a_round(self):
+        return itertools.islice(self._turns, self._num_workers)
+
+    def _has_room(self, worker):
+        if worker not in self._active:
+            return False
+        return self._in_order or self._active[worker] < self._max_tasks // len(self._active)
+
+    def _next_data(self):
+        while self._tasks:
+            try:
+                answer = self._next_answer()
+            except BaseException as error:
+                self._give_up(error)
+                raise
+            if answer is None:
+                raise RuntimeError(f"DataLoader timed out after {self._timeout} seconds")
+            kind, value = answer
+            if kind == ERROR:
+                value.reraise()
+            if kind != END:
+                return value
+        if not self._persistent:
+            self._shut_down()
+        raise StopIteration
+
+    def _next_answer(self):
+        """The next answer, None if it takes too long; the batch after those underway is asked for."""
+        seconds = self._timeout or math.inf
+        worker = self._tasks[0]
+        if not self._in_order:
+            from ._utils.process import first_to_answer
+
+            worker = first_to_answer([w for w in self._active if w in self._tasks], seconds)
+        elif worker not in self._active:  # it came to the end of its samples
+            self._tasks.popleft()
+            return END, None
+        answer = worker and worker.receive(self._epoch, seconds)
+        if answer is None:
+            return None
+        self._tasks.remove(worker)
+        self._active[worker] -= 1
+        if answer[0] == END:
+            del self._active[worker]
+            if not self._in_order:
+                self._tasks = deque(w for w in self._tasks if w is not worker)
+        self._assign()
+        return answer
+
+    def _give_up(self, error):
+        """End the workers: one is dead, or an interrupt has left half of an answer in a pipe."""
+        from ._utils.process import shut_down
+
+        self._tasks.clear()
+        options = {} if isinstance(error, Exception) else {"grace": 0.0}
+        shut_down(self._workers, os.getpid(), **options)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import bisect
 import itertools
 import math
-import types
 import warnings
+from collections.abc import Sequence
+from typing import Any, Generic, Iterable, TypeVar  # noqa: UP035  Generic next to abc's has no MRO
 
 from ..._graph import Tensor
 from ...kernels import sampling
@@ -17,8 +18,10 @@ __all__ = [
     "TensorDataset", "random_split",
 ]  # fmt: skip
 
+T_co = TypeVar("T_co", covariant=True)
 
-class Dataset:
+
+class Dataset(Generic[T_co]):
     """Samples that are found by index; subclasses write ``__getitem__`` and ``__len__``.
 
     They may also write ``__getitems__(indices)``, which returns the samples of a batch as a
@@ -37,18 +40,18 @@ class Dataset:
     tensor([3, 4]) tensor([ 9, 16])
     """
 
-    def __class_getitem__(cls, item):
-        return types.GenericAlias(cls, item)  # Dataset[int], for annotations
-
-    def __getitem__(self, index):
+    def __getitem__(self, index: Any) -> T_co:
         raise NotImplementedError("Subclasses of Dataset should implement __getitem__.")
 
     def __add__(self, other):
         return ConcatDataset([self, other])
 
 
-class IterableDataset(Dataset):
+class IterableDataset(Dataset[T_co], Iterable[T_co]):
     """Samples that come one after another; subclasses write ``__iter__``.
+
+    Each worker of a :class:`DataLoader` goes through a copy of its own, so that with n workers
+    all samples come n times, unless ``__iter__`` asks :func:`get_worker_info` for its share.
 
     ``a + b`` runs through one and then the other.
     """
@@ -60,7 +63,7 @@ class IterableDataset(Dataset):
         return ChainDataset([self, other])
 
 
-class TensorDataset(Dataset):
+class TensorDataset(Dataset[tuple[Tensor, ...]]):
     """Sample i is the tuple of the rows i of some tensors.
 
     A :class:`DataLoader` with the default ``collate_fn`` takes all rows of a batch at once.
@@ -97,7 +100,7 @@ class TensorDataset(Dataset):
         return self.tensors[0]._array.shape[0]
 
 
-class StackDataset(Dataset):
+class StackDataset(Dataset[T_co]):
     """Datasets side by side: sample i is the tuple (or the dict) of their samples i.
 
     Args:
@@ -132,11 +135,31 @@ class StackDataset(Dataset):
             return dict(zip(self.datasets, sample, strict=True))
         return tuple(sample)
 
+    def __getitems__(self, indices):
+        columns = [_samples_of(d, indices) for d in self._columns()]
+        samples = zip(*columns, strict=True)
+        if isinstance(self.datasets, dict):
+            return [dict(zip(self.datasets, sample, strict=True)) for sample in samples]
+        return list(samples)
+
     def __len__(self):
         return len(next(iter(self._columns())))
 
 
-class ConcatDataset(Dataset):
+def _samples_of(dataset, indices):
+    """The samples at ``indices``, taken together where the dataset can do that."""
+    if not callable(getattr(dataset, "__getitems__", None)):
+        return [dataset[i] for i in indices]
+    samples = dataset.__getitems__(indices)
+    if len(samples) != len(indices):
+        raise ValueError(
+            f"Nested dataset's output size mismatch: its __getitems__ was asked for "
+            f"{len(indices)} samples and returned {len(samples)}"
+        )
+    return samples
+
+
+class ConcatDataset(Dataset[T_co]):
     """Datasets one after another.
 
     Args:
@@ -155,6 +178,11 @@ class ConcatDataset(Dataset):
     (5, 'c', 'e')
     """
 
+    @staticmethod
+    def cumsum(sequence):
+        """The running sums of the lengths of some datasets."""
+        return list(itertools.accumulate(len(d) for d in sequence))
+
     def __init__(self, datasets):
         self.datasets = list(datasets)
         if not self.datasets:
@@ -163,10 +191,20 @@ class ConcatDataset(Dataset):
             raise AssertionError(
                 "ConcatDataset does not support IterableDataset; use ChainDataset"
             )
-        self.cumulative_sizes = list(itertools.accumulate(len(d) for d in self.datasets))
+        self.cumulative_sizes = self.cumsum(self.datasets)
 
     def __len__(self):
         return self.cumulative_sizes[-1]
+
+    @property
+    def cummulative_sizes(self):
+        """An old misspelling."""
+        warnings.warn(
+            "`cummulative_sizes` attribute is renamed to `cumulative_sizes`",
+            FutureWarning,
+            stacklevel=2,
+        )
+        return self.cumulative_sizes
 
     def __getitem__(self, idx):
         if idx < 0:
@@ -182,7 +220,7 @@ class ConcatDataset(Dataset):
         return self.datasets[which][idx - (self.cumulative_sizes[which - 1] if which else 0)]
 
 
-class ChainDataset(IterableDataset):
+class ChainDataset(IterableDataset[T_co]):
     """Iterable datasets one after another.
 
     Args:
@@ -211,7 +249,7 @@ class ChainDataset(IterableDataset):
         return sum(len(d) for d in self._checked())
 
 
-class Subset(Dataset):
+class Subset(Dataset[T_co]):
     """The samples of a dataset at some indices.
 
     Args:
@@ -228,7 +266,7 @@ class Subset(Dataset):
     (2, 'f')
     """
 
-    def __init__(self, dataset, indices):
+    def __init__(self, dataset: Any, indices: Sequence[int]) -> None:
         self.dataset, self.indices = dataset, indices
         own = type(self)
         if (

@@ -6,7 +6,8 @@ With the same seed, the orders are those of PyTorch.
 from __future__ import annotations
 
 import itertools
-import types
+from collections.abc import Iterator
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -20,26 +21,25 @@ __all__ = [
     "WeightedRandomSampler",
 ]  # fmt: skip
 
+T_co = TypeVar("T_co", covariant=True)
+
 
 def draw_seed(generator) -> int:
     """A random seed in [0, 2**63), drawn as PyTorch draws it."""
     return int(sampling.random(resolve(generator), ()))
 
 
-class Sampler:
+class Sampler(Generic[T_co]):
     """An iterable of indices, or of lists of them; subclasses write ``__iter__``.
 
     They also write ``__len__``, where the number of indices is known.
     """
 
-    def __class_getitem__(cls, item):
-        return types.GenericAlias(cls, item)
-
-    def __iter__(self):
+    def __iter__(self) -> Iterator[T_co]:
         raise NotImplementedError("Subclasses of Sampler should implement __iter__.")
 
 
-class SequentialSampler(Sampler):
+class SequentialSampler(Sampler[int]):
     """The indices 0, 1, ... of a dataset.
 
     Args:
@@ -59,7 +59,7 @@ class SequentialSampler(Sampler):
         return len(self.data_source)
 
 
-class RandomSampler(Sampler):
+class RandomSampler(Sampler[int]):
     """The indices of a dataset in a new random order each time, or drawn with replacement.
 
     Draws with replacement are made as they are needed, 32 at a time, so ``num_samples`` may
@@ -122,7 +122,7 @@ class RandomSampler(Sampler):
         return self.num_samples
 
 
-class SubsetRandomSampler(Sampler):
+class SubsetRandomSampler(Sampler[int]):
     """Some indices in a new random order each time.
 
     Args:
@@ -144,7 +144,7 @@ class SubsetRandomSampler(Sampler):
         return len(self.indices)
 
 
-class WeightedRandomSampler(Sampler):
+class WeightedRandomSampler(Sampler[int]):
     """Indices drawn with given probabilities.
 
     Args:
@@ -184,7 +184,7 @@ class WeightedRandomSampler(Sampler):
         return self.num_samples
 
 
-class BatchSampler(Sampler):
+class BatchSampler(Sampler[list[int]]):
     """The indices of another sampler, in lists of ``batch_size``.
 
     Args:

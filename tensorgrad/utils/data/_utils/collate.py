@@ -7,12 +7,12 @@ from collections.abc import Mapping, MutableMapping, MutableSequence, Sequence
 
 import numpy as np
 
-from ... import dtypes
-from ..._graph import Tensor, wrap
-from ..._registry import FUNCTIONS
-from ...creation import as_tensor, tensor
+from .... import dtypes
+from ...._graph import Tensor, wrap
+from ...._registry import FUNCTIONS
+from ....creation import as_tensor, tensor
 
-__all__ = ["default_collate", "default_convert"]
+__all__ = ["collate", "default_collate", "default_collate_fn_map", "default_convert"]
 
 
 def default_collate(batch):
@@ -43,38 +43,104 @@ def default_collate(batch):
     >>> default_collate([{"x": 1}, {"x": 2}])
     {'x': tensor([1, 2])}
     """
+    return collate(batch, collate_fn_map=default_collate_fn_map)
+
+
+def collate(batch, *, collate_fn_map=None):
+    """Put samples together by functions for the types of their parts.
+
+    Args:
+        batch: samples of one structure, at least one.
+        collate_fn_map: from a type, or a tuple of types, to the function for parts of that
+            type or a subclass, called as ``f(parts, collate_fn_map=collate_fn_map)``; an exact
+            type goes first, then the order of the dict. Mappings and sequences that it does not
+            name are gone into.
+
+    Raises:
+        TypeError: a part is of a type for which there is no function.
+        RuntimeError: sequences differ in length.
+
+    >>> from tensorgrad.utils.data._utils.collate import collate, default_collate_fn_map
+    >>> def longest(parts, *, collate_fn_map=None):
+    ...     return max(parts, key=len)
+    >>> collate([("a", 1), ("bc", 2)], collate_fn_map={**default_collate_fn_map, str: longest})
+    ['bc', tensor([1, 2])]
+    """
     first = batch[0]
-    if isinstance(first, Tensor):
-        return _stack(batch)
-    if isinstance(first, np.ndarray):
-        if first.dtype.kind in "SUO":
-            raise _unknown(first.dtype)
-        return _stack([as_tensor(x) for x in batch])
-    if isinstance(first, np.bool_ | np.number):
-        return as_tensor(np.array(batch, dtypes.of(first.dtype).numpy))
-    if isinstance(first, float):
-        return tensor(batch, dtype=dtypes.float64)
-    if isinstance(first, int):
-        return tensor(batch)
-    if isinstance(first, str | bytes):
-        return batch
+    function = _function_for(first, collate_fn_map or {})
+    if function is not None:
+        return function(batch, collate_fn_map=collate_fn_map)
     if isinstance(first, Mapping):
-        return _like(first, {k: default_collate([sample[k] for sample in batch]) for k in first})
+        parts = {
+            k: collate([sample[k] for sample in batch], collate_fn_map=collate_fn_map)
+            for k in first
+        }
+        return _like(first, parts)
     if isinstance(first, Sequence):
-        return _collate_sequences(first, batch)
+        return _collate_sequences(first, batch, collate_fn_map)
     raise _unknown(type(first))
 
 
-def _collate_sequences(first, batch):
+def _function_for(first, functions):
+    if type(first) in functions:
+        return functions[type(first)]
+    return next((f for kind, f in functions.items() if isinstance(first, kind)), None)
+
+
+def _collate_sequences(first, batch, functions):
     if hasattr(first, "_fields"):  # a named tuple
-        return type(first)(*map(default_collate, zip(*batch, strict=False)))
+        columns = zip(*batch, strict=False)
+        return type(first)(*(collate(part, collate_fn_map=functions) for part in columns))
     sizes = [len(sample) for sample in batch]
     if len(set(sizes)) > 1:
         raise RuntimeError(
             f"each element in list of batch should be of equal size, but got sizes {sizes}"
         )
-    parts = [default_collate(part) for part in zip(*batch, strict=True)]
+    parts = [collate(part, collate_fn_map=functions) for part in zip(*batch, strict=True)]
     return parts if isinstance(first, tuple) else _like(first, parts)
+
+
+def collate_tensor_fn(batch, *, collate_fn_map=None):
+    """Tensors of one shape along a new first dimension."""
+    return _stack(batch)
+
+
+def collate_numpy_array_fn(batch, *, collate_fn_map=None):
+    """Arrays of numbers, as tensors."""
+    if batch[0].dtype.kind in "SUO":
+        raise _unknown(batch[0].dtype)
+    return collate([as_tensor(x) for x in batch], collate_fn_map=collate_fn_map)
+
+
+def collate_numpy_scalar_fn(batch, *, collate_fn_map=None):
+    """NumPy's numbers, as a tensor of the dtype of the first."""
+    return as_tensor(np.array(batch, dtypes.of(batch[0].dtype).numpy))
+
+
+def collate_float_fn(batch, *, collate_fn_map=None):
+    """Floats, as a float64 tensor."""
+    return tensor(batch, dtype=dtypes.float64)
+
+
+def collate_int_fn(batch, *, collate_fn_map=None):
+    """Integers or bools, as a tensor."""
+    return tensor(batch)
+
+
+def collate_str_fn(batch, *, collate_fn_map=None):
+    """Strings, as they are."""
+    return batch
+
+
+default_collate_fn_map: dict = {
+    Tensor: collate_tensor_fn,
+    np.ndarray: collate_numpy_array_fn,
+    (np.bool_, np.number, np.object_): collate_numpy_scalar_fn,
+    float: collate_float_fn,
+    int: collate_int_fn,
+    str: collate_str_fn,
+    bytes: collate_str_fn,
+}
 
 
 def _stack(tensors):
