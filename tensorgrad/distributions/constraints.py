@@ -380,6 +380,15 @@ class _CorrCholesky(_LowerCholesky):
         return super().check(value) & ((length - 1.0).abs() <= tolerance).all(-1)
 
 
+def _in_turn(value, *checks):
+    """What the first check that fails anywhere says, as the next may not apply; or the last."""
+    for check in checks:
+        inside = check(value)
+        if not bool(inside.all()):
+            break
+    return inside
+
+
 class _Square(_Matrix):
     """Square matrices."""
 
@@ -391,9 +400,9 @@ class _Symmetric(_Square):
     """Symmetric matrices, to 1e-6."""
 
     def check(self, value):
-        square = super().check(value)
-        if not bool(square.all()):
-            return square
+        return _in_turn(value, super().check, self._equals_transpose)
+
+    def _equals_transpose(self, value):
         return _all_of_matrix(tg.isclose(value, value.mT, atol=1e-6))
 
 
@@ -401,20 +410,20 @@ class _PositiveSemidefinite(_Symmetric):
     """Symmetric matrices without a negative eigenvalue."""
 
     def check(self, value):
-        symmetric = super().check(value)
-        if not bool(symmetric.all()):
-            return symmetric
-        return tg.linalg.eigvalsh(value).ge(0).all(-1)
+        return _in_turn(value, super().check, self._none_is_negative)
+
+    def _none_is_negative(self, value):
+        return (tg.linalg.eigvalsh(value) >= 0).all(-1)
 
 
 class _PositiveDefinite(_Symmetric):
     """Symmetric matrices that have a Cholesky factor."""
 
     def check(self, value):
-        symmetric = super().check(value)
-        if not bool(symmetric.all()):
-            return symmetric
-        return tg.linalg.cholesky_ex(value.detach()).info.eq(0)
+        return _in_turn(value, super().check, self._has_factor)
+
+    def _has_factor(self, value):
+        return tg.linalg.cholesky_ex(value.detach()).info == 0
 
 
 dependent = _Dependent()

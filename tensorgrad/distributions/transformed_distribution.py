@@ -78,9 +78,7 @@ class TransformedDistribution(Distribution):
     has_rsample = same_as("base_dist.has_rsample")
 
     def _forward(self, x):
-        for transform in self.transforms:
-            x = transform(x)
-        return x
+        return ComposeTransform(self.transforms)(x)
 
     def sample(self, sample_shape=()):
         with tg.no_grad():
@@ -103,19 +101,15 @@ class TransformedDistribution(Distribution):
 
     def _rising(self, value):
         """Probabilities, turned around if the transforms decrease."""
-        sign = 1
-        for transform in self.transforms:
-            sign = sign * transform.sign
-        if isinstance(sign, int) and sign == 1:
-            return value
-        return sign * (value - 0.5) + 0.5
+        sign = ComposeTransform(self.transforms).sign
+        rises = isinstance(sign, int) and sign == 1
+        return value if rises else sign * (value - 0.5) + 0.5
 
     def cdf(self, value):
-        for transform in reversed(self.transforms):
-            value = transform.inv(value)
+        before = ComposeTransform(self.transforms).inv(value)
         if self._validate_args:
-            self.base_dist._validate_sample(value)
-        return self._rising(self.base_dist.cdf(value))
+            self.base_dist._validate_sample(before)
+        return self._rising(self.base_dist.cdf(before))
 
     def icdf(self, value):
         return self._forward(self.base_dist.icdf(self._rising(value)))

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import math
+from functools import reduce
 
 import tensorgrad as tg
 
@@ -261,15 +262,11 @@ class ComposeTransform(Transform):
             self._inv._inv = self
         return self._inv
 
-    def with_cache(self, cache_size=1):
-        if self._cache_size == cache_size:
-            return self
-        return ComposeTransform(self.parts, cache_size=cache_size)
+    def _arguments(self):
+        return (self.parts,)
 
     def __call__(self, x):
-        for part in self.parts:
-            x = part(x)
-        return x
+        return reduce(lambda value, part: part(value), self.parts, x)
 
     def log_abs_det_jacobian(self, x, y):
         if not self.parts:
@@ -285,14 +282,10 @@ class ComposeTransform(Transform):
         return total
 
     def forward_shape(self, shape):
-        for part in self.parts:
-            shape = part.forward_shape(shape)
-        return shape
+        return reduce(lambda now, part: part.forward_shape(now), self.parts, shape)
 
     def inverse_shape(self, shape):
-        for part in reversed(self.parts):
-            shape = part.inverse_shape(shape)
-        return shape
+        return reduce(lambda now, part: part.inverse_shape(now), reversed(self.parts), shape)
 
     def __repr__(self):
         parts = ",\n    ".join(repr(p) for p in self.parts)

@@ -91,10 +91,10 @@ class lazy_property:
     def __get__(self, instance, obj_type=None):
         if instance is None:
             return self
+        name = self.wrapped.__name__
         with tg.enable_grad():
-            value = self.wrapped(instance)
-        setattr(instance, self.wrapped.__name__, value)
-        return value
+            instance.__dict__[name] = self.wrapped(instance)
+        return instance.__dict__[name]
 
 
 def same_as(path, doc=None):
