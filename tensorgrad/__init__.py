@@ -58,7 +58,8 @@ strided = "torch.strided"
 
 # Imported when first used, so that a script pays for what it touches.
 _SUBMODULES = (
-    "accelerator", "amp", "augment", "backends", "compiler", "cuda", "datasets", "distributed",
+    "accelerator", "amp", "array_api", "augment", "backends", "compiler", "cuda", "datasets",
+    "distributed",
     "distributions", "fft", "func", "hub", "jit", "legacy", "linalg", "mps", "nn", "onnx", "optim",
     "profiler", "serialization", "settings", "sparse", "special", "storage", "testing",
     "utils",

@@ -715,6 +715,21 @@ def __dlpack_device__(self):
     return self._array.__dlpack_device__()
 
 
+@method
+def __array_namespace__(self, *, api_version=None):
+    """The functions of the Python array API standard; see :mod:`tensorgrad.array_api`.
+
+    Raises:
+        ValueError: a version of the standard that is not known here.
+    """
+    from . import array_api
+
+    known = ("2021.12", "2022.12", "2023.12", array_api.__array_api_version__)
+    if api_version is not None and api_version not in known:
+        raise ValueError(f"version {api_version!r} of the array API; known are {', '.join(known)}")
+    return array_api
+
+
 # --- names tied together ----------------------------------------------------------------
 
 # operator -> op; the reflected form swaps the operands.

@@ -1,6 +1,6 @@
 """Helpers under the names they have in PyTorch: :mod:`tensorgrad.utils.data`, checkpoint, ..."""
 
-__all__ = ["checkpoint", "data", "model_zoo", "tensorboard"]
+__all__ = ["checkpoint", "data", "dlpack", "model_zoo", "tensorboard"]
 _SUBMODULES = (*__all__, "_pytree")
 
 
