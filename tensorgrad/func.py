@@ -551,8 +551,8 @@ def hessian(func, argnums=0):
 def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
     """The function that applies ``func`` to each sample of a batch, and stacks the results.
 
-    It calls ``func`` once per sample: it is as quick as a loop, and takes whatever Python code a
-    loop does (branches on values, ``item()``). It is differentiable, and nests with the
+    It calls ``func`` once per sample: it takes as long as a loop (and 4 us a sample more), and
+    whatever Python code a loop does (branches on values, ``item()``). It is differentiable, and nests with the
     transformations of this module.
 
     Args:
@@ -588,7 +588,7 @@ def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
     def mapped(*args, **kwargs):
         size, samples = _samples(func, in_dims, args)
         if size:
-            results = list(_each(func, samples, kwargs, randomness))
+            results = _each(func, samples, kwargs, randomness)
         else:  # one sample of zeros says what the results look like
             results = [func(*samples[0], **kwargs)]
         return _stacked(func, results, out_dims, size)
@@ -660,18 +660,26 @@ def _along(leaf, dim, size):
 
 
 def _each(func, samples, kwargs, randomness):
+    """The result for each sample."""
     before = default_generator._pack()
-    for sample in samples:
+    results = []
+    for i, sample in enumerate(samples):
         if randomness == "same":
             default_generator._unpack(before)
-        yield func(*sample, **kwargs)
-        if randomness == "error" and not np.array_equal(default_generator._pack(), before):
-            default_generator._unpack(before)
-            raise RuntimeError(
-                "vmap: called random operation while in randomness error mode. Please either use "
-                'the "same" or "different" randomness flags on vmap or perform the randomness '
-                "operation out of vmap"
-            )
+        results.append(func(*sample, **kwargs))
+        if randomness == "error" and i in (0, len(samples) - 1):  # reading the state takes 15 us
+            _check_undrawn(before)
+    return results
+
+
+def _check_undrawn(before):
+    if not np.array_equal(default_generator._pack(), before):
+        default_generator._unpack(before)
+        raise RuntimeError(
+            "vmap: called random operation while in randomness error mode. Please either use the "
+            '"same" or "different" randomness flags on vmap or perform the randomness operation '
+            "out of vmap"
+        )
 
 
 def _stacked(func, results, out_dims, size):
