@@ -551,9 +551,9 @@ def hessian(func, argnums=0):
 def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
     """The function that applies ``func`` to each sample of a batch, and stacks the results.
 
-    It calls ``func`` once per sample: it takes as long as a loop (and 4 us a sample more), and
-    whatever Python code a loop does (branches on values, ``item()``). It is differentiable, and nests with the
-    transformations of this module.
+    It calls ``func`` once per sample: it takes as long as a loop and 4 us a sample more. So
+    ``func`` may be any Python code, with branches on values and ``item()``. It is differentiable,
+    and nests with the transformations of this module.
 
     Args:
         func: a function of tensors, whose results are tensors.
