@@ -210,7 +210,8 @@ class Node:
 
     def name(self) -> str:
         """The name PyTorch gives the backward of this operation, ``"MulBackward0"``."""
-        return self.plan.op.grad_name
+        name = self.plan.op.grad_name
+        return name if isinstance(name, str) else name(self)
 
     @property
     def next_functions(self):

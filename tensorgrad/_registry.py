@@ -197,7 +197,8 @@ class Op:
         inplace: also gives Tensor the method ``name_``.
         method: whether Tensor has it as a method, or the list of method names.
         order: the public order of arguments, where it is not inputs before attributes.
-        grad_name: the name of its node, PyTorch's.
+        grad_name: the name of its node, PyTorch's; or a function from the node to its name, for
+            an op that is several in PyTorch.
         ufunc: the NumPy function that ``np.name(tensor)`` maps here.
         definition: for a fused op, its composition from other ops; tested equal.
         residuals: names of further values that the forward returns as a tuple after the

@@ -105,7 +105,13 @@ def times(x, y):
     return matmul(x, y)
 
 
-@op(types="same", ufunc=np.matmul, grad_name="MmBackward0")
+def _matmul_name(node):
+    """PyTorch's product for this many dimensions; it folds batches into one and back."""
+    names = ("DotBackward0", "MvBackward0", "MmBackward0")
+    return names[len(node._shape)] if len(node._shape) < 3 else "UnsafeViewBackward0"
+
+
+@op(types="same", ufunc=np.matmul, grad_name=_matmul_name)
 def matmul(x, y):
     """The product of vectors, matrices, or batches of matrices: ``x @ y``.
 
@@ -317,7 +323,15 @@ def _linear_definition(x, weight, bias=None):
     return out if bias is None else out + bias
 
 
-@op(name="linear", types="same", public=False, method=False, grad_name="AddmmBackward0",
+def _linear_name(node):
+    """PyTorch folds batches into one matrix and back; a frozen bias goes unseen here."""
+    bias = 2 in node.plan._needed
+    if len(node._shape) == 2:
+        return "AddmmBackward0" if bias else "MmBackward0"
+    return "ViewBackward0" if bias else "UnsafeViewBackward0"
+
+
+@op(name="linear", types="same", public=False, method=False, grad_name=_linear_name,
     definition=_linear_definition)  # fmt: skip
 def affine(x, weight, bias=None):
     """``x @ weight.T + bias``, the bias added in place to the fresh product."""

@@ -55,7 +55,17 @@ def _max_pool_definition(x, *, kernel, size, stride, padding, dilation):
     return amax(columns, 2) if n else columns
 
 
-@op(public=False, method=False, grad_name="MaxPoolWithIndicesBackward0",
+def _name(kind):
+    """The name of a node by its number of dimensions; one is computed as two in PyTorch."""
+
+    def name(node):
+        n = len(node.attrs["size"])
+        return "SqueezeBackward1" if n == 1 else kind.format(f"Pool{n}D")
+
+    return name
+
+
+@op(public=False, method=False, grad_name=_name("Max{}WithIndicesBackward0"),
     residuals={"codes": _codes}, definition=_max_pool_definition)  # fmt: skip
 def max_windows(x, *, kernel, size, stride, padding, dilation):
     """The largest element of each window of x (N, C, ...)."""
@@ -115,7 +125,7 @@ def _avg_pool_definition(x, *, kernel, size, stride, padding, divisor):
     return sum(columns, tuple(range(2, 2 + len(kernel)))) / divisor
 
 
-@op(name="avg_windows", public=False, method=False, grad_name="AvgPoolBackward0",
+@op(name="avg_windows", public=False, method=False, grad_name=_name("Avg{}Backward0"),
     definition=_avg_pool_definition)  # fmt: skip
 def avg_windows(x, *, kernel, size, stride, padding, divisor):
     """The sum of each window of x (N, C, ...), zero outside, divided by ``divisor``."""
@@ -148,7 +158,7 @@ avg_spread.vjp(
 )  # fmt: skip
 
 
-@op(public=False, method=False, grad_name="AdaptiveAvgPoolBackward0")
+@op(public=False, method=False, grad_name=_name("AdaptiveAvg{}Backward0"))
 def bin_means(x, *, size):
     """The mean of each of ``size`` bins that fill x (N, C, ...)."""
     return kernels.bin_means(_planes(x, len(size)), size).reshape(*x.shape[:2], *size)

@@ -697,7 +697,8 @@ def logcumsumexp(input, dim):
     return _along(logcumsumexp_along, input, dim)
 
 
-@op(name="prod", public=False, method=False)
+@op(name="prod", public=False, method=False,
+    grad_name=lambda node: f"ProdBackward{int(node.attrs['dim'] is not None)}")  # fmt: skip
 def prod_over(x, *, dim=None, keepdim=False):
     """The product along ``dim``, or of all elements."""
     dtype = np.int64 if x.dtype.kind in "biu" else None
@@ -859,9 +860,20 @@ def _grid(index, dim):
     return tuple(grid)
 
 
-@op(public=False, method=False, grad_name="IndexBackward0")
-def pick(x, *, index, dim, keepdim=True):
-    """The elements of ``x`` at ``index`` along ``dim``, which is dropped unless ``keepdim``."""
+_PICKED = {"median": "MedianBackward1", "nanmedian": "NanmedianBackward1", None: "IndexBackward0"}
+
+
+def _pick_name(node):
+    name = node.attrs.get("of")
+    return _PICKED.get(name) or f"{name.capitalize()}Backward0"
+
+
+@op(public=False, method=False, grad_name=_pick_name)
+def pick(x, *, index, dim, keepdim=True, of=None):
+    """The elements of ``x`` at ``index`` along ``dim``, which is dropped unless ``keepdim``.
+
+    ``of`` is what chose the index, for the name of the node.
+    """
     if x.ndim == 0:
         return x.copy()
     out = x[_grid(index, dim)]
@@ -893,7 +905,7 @@ place.vjp(x=lambda g, *, index, dim, keepdim: pick(g, index=index, dim=dim, keep
 
 def _named(kind, input, index, axis, keepdim=True):
     """The result with parts values and indices; ``index`` has its axis ``axis`` kept."""
-    attrs = {"index": index, "dim": axis, "keepdim": keepdim}
+    attrs = {"index": index, "dim": axis, "keepdim": keepdim, "of": kind.__name__}
     values = pick.op.apply((input,), attrs)
     if not keepdim and index.ndim:
         index = index.reshape(dropped_shape(index.shape, axis))
