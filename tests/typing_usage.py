@@ -132,7 +132,7 @@ class Net(nn.Module):
         return result
 
 
-class Squares(Dataset):
+class Squares(Dataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return 100
 

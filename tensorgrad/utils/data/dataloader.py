@@ -14,7 +14,7 @@ from typing import Any, Generic
 from ._utils.collate import default_collate, default_convert
 from ._utils.fetch import fetcher
 from ._utils.worker import END, ERROR, Job, get_worker_info
-from .dataset import IterableDataset, T_co
+from .dataset import Dataset, IterableDataset, T_co
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler, draw_seed
 
 __all__ = ["DataLoader", "default_collate", "default_convert", "get_worker_info"]
@@ -44,7 +44,7 @@ class DataLoader(Generic[T_co]):
 
     Workers are processes. With the fork that is the default on Linux, datasets and functions
     may be anything; otherwise they are pickled, and the program must guard its main part by
-    ``if __name__ == "__main__":``. What a batch holds is pickled, arrays from 128 KB on travel
+    ``if __name__ == "__main__":``. What a batch holds is pickled, arrays from 64 KB on travel
     in shared memory. An exception in a worker is raised here, with the worker's traceback in
     its message. Workers end with the iteration, when the iterator is dropped, and with the
     program. A worker costs a few milliseconds to start and each batch a tenth of one, so they
@@ -103,7 +103,7 @@ class DataLoader(Generic[T_co]):
     _fixed = False
 
     def __init__(
-        self, dataset, batch_size=1, shuffle=None, sampler=None, batch_sampler=None,
+        self, dataset: Dataset[T_co], batch_size=1, shuffle=None, sampler=None, batch_sampler=None,
         num_workers=0, collate_fn=None, pin_memory=False, drop_last=False, timeout=0,
         worker_init_fn=None, multiprocessing_context=None, generator=None, *,
         prefetch_factor=None, persistent_workers=False, pin_memory_device="", in_order=True,
@@ -166,7 +166,7 @@ class DataLoader(Generic[T_co]):
     def __len__(self) -> int:
         if not self._iterable:
             return len(self._index_sampler)
-        n = self._IterableDataset_len_called = len(self.dataset)
+        n = self._IterableDataset_len_called = len(self.dataset)  # type: ignore[arg-type]
         if self.batch_size is None:
             return n
         return n // self.batch_size if self.drop_last else math.ceil(n / self.batch_size)
@@ -326,7 +326,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         self._in_order, self._persistent = loader.in_order, loader.persistent_workers
         self._max_tasks = loader.prefetch_factor * loader.num_workers
         self._epoch = -1
-        self._workers: list = []
+        self._workers = []
         self._shut_down = weakref.finalize(self, shut_down, self._workers, os.getpid())
         self._shut_down.atexit = False  # multiprocessing ends the workers of a program that ends
         job, pipes = Job(loader, self._base_seed), []
@@ -340,7 +340,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         self._epoch += 1
         self._active = dict.fromkeys(self._workers, 0)  # to the number of tasks each has
         self._turns = itertools.cycle(self._workers)
-        self._tasks: deque = deque()  # the workers of the batches to come, in order
+        self._tasks = deque()  # the workers of the batches to come, in order
         try:
             if self._epoch:
                 for worker in self._workers:

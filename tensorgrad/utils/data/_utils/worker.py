@@ -197,7 +197,7 @@ def _start_sender(results):
     import queue
     import threading
 
-    outbox: queue.SimpleQueue = queue.SimpleQueue()
+    outbox = queue.SimpleQueue()
 
     def send():
         try:
