@@ -167,7 +167,7 @@ def replacing(path):
     """Yield a new binary file that takes the place of ``path`` when the block has ended well."""
     temporary = f"{os.fspath(path)}.{os.getpid()}.tmp"
     try:
-        with open(temporary, "xb") as out:
+        with open(temporary, "wb") as out:
             yield out
         os.replace(temporary, path)
     finally:

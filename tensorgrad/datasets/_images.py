@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ..utils.data import Dataset
 
@@ -12,6 +12,8 @@ class ImageDataset(Dataset):
     """Images and targets in memory, each item passed through the transforms."""
 
     classes: ClassVar[list[str]] = []
+    data: Any
+    targets: Any
 
     def __init__(self, root, train, transform, target_transform):
         self.root = os.path.expanduser(os.fspath(root))
