@@ -167,7 +167,8 @@ def progress(batches, label):
 
 def plan(args):
     """What a resumed run must have in common with the one that it continues."""
-    return {name: getattr(args, name) for name in ("depth", "epochs", "batch_size", "lr", "quick")}
+    names = ("depth", "epochs", "batch_size", "lr", "quick")
+    return {"real": args.data is not None, **{name: getattr(args, name) for name in names}}
 
 
 def save_checkpoint(path, parts, args, epoch):
