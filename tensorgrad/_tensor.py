@@ -12,7 +12,7 @@ import warnings
 
 import numpy as np
 
-from . import _device, _graph, creation, dtypes, errors
+from . import _device, _graph, _layout, creation, dtypes, errors
 from ._absent import NO_GPU
 from ._graph import LEAF, Tensor, ndarray, wrap
 from ._inplace import apply_inplace, set_data
@@ -61,7 +61,7 @@ Tensor.nbytes = property(lambda self: self._array.nbytes, doc="Bytes that the el
 Tensor.itemsize = property(lambda self: self._array.itemsize, doc="Bytes of one element.")
 Tensor.is_cuda = property(lambda self: False, doc="Always False.")
 Tensor.is_sparse = property(lambda self: False, doc="Always False.")
-Tensor.layout = property(lambda self: "torch.strided", doc="Always strided.")
+Tensor.layout = property(lambda self: _layout.strided, doc="Always strided.")
 Tensor.names = property(lambda self: (None,) * self._array.ndim, doc="Dimensions have no names.")
 Tensor.real = property(
     lambda self: FUNCTIONS["real"](self) if self._array.dtype.kind == "c" else self,
@@ -200,24 +200,58 @@ def apply_(self, callable):
     return self
 
 
+@method
+def as_subclass(self, cls):
+    """The same elements and history as a tensor of class ``cls``.
+
+    Raises:
+        TypeError: ``cls`` is no subclass of Tensor.
+    """
+    if not (isinstance(cls, builtins.type) and issubclass(cls, Tensor)):
+        raise TypeError(f"cls must be a subclass of Tensor, got {cls!r}")
+    same = self.view_as(self)
+    new = object.__new__(cls)
+    new._array, new._edge, new._grad = same._array, same._edge, None
+    return new
+
+
+@method
+def _is_view(self):
+    """Whether the tensor is a view of another."""
+    return self._base is not None
+
+
+Tensor.name = property(lambda self: None, doc="Always None.")
+for _name in (
+    "is_quantized", "is_mkldnn", "is_mps", "is_xpu", "is_xla", "is_ipu", "is_mtia", "is_vulkan",
+    "is_nested", "is_sparse_csr", "is_maia",
+):  # fmt: skip
+    setattr(Tensor, _name, property(lambda self: False, doc="Always False."))
 Tensor.ndimension = dim
 Tensor.is_cpu = property(lambda self: True, doc="Always True.")
 Tensor.is_meta = property(lambda self: False, doc="Always False.")
 Tensor.output_nr = property(lambda self: 0, doc="Always 0: an op has one output here.")
-Tensor.is_inference = lambda self: False
 Tensor.is_conj = Tensor.is_neg = lambda self: False
-Tensor.is_distributed = lambda self: False
 Tensor.resolve_conj = Tensor.resolve_neg = lambda self: self
 
 
 @method
 def is_contiguous(self, memory_format=None):
-    """Whether the elements lie in memory in row-major order without gaps."""
-    return self._array.flags.c_contiguous
+    """Whether the elements lie in memory in row-major order without gaps.
+
+    For ``torch.channels_last`` (4-d) and ``channels_last_3d`` (5-d): in the order with the second
+    dimension last.
+    """
+    if memory_format is None:
+        return self._array.flags.c_contiguous
+    ndim = {_layout.channels_last: 4, _layout.channels_last_3d: 5}.get(memory_format)
+    if ndim is None:
+        return self._array.flags.c_contiguous
+    return self._array.ndim == ndim and np.moveaxis(self._array, 1, -1).flags.c_contiguous
 
 
-@method
-def get_device(self):
+@function(method=True)
+def get_device(input):
     """-1, as PyTorch says of the CPU."""
     return -1
 
@@ -238,6 +272,18 @@ def is_floating_point(input):
 def is_complex(input):
     """Whether the dtype is a complex one."""
     return input._array.dtype.kind == "c"
+
+
+@function(method=True)
+def is_inference(input):
+    """False: tensors made in inference mode are as all others here."""
+    return False
+
+
+@function(method=True)
+def is_distributed(input):
+    """False."""
+    return False
 
 
 @function
@@ -560,13 +606,20 @@ def __format__(self, spec):
     return object.__format__(self, spec)
 
 
+_PRINTED_AS_TENSOR = frozenset(
+    ("Tensor", "Parameter", "Buffer", "UninitializedParameter", "UninitializedBuffer")
+)
+
+
 @method
 def __repr__(self):
     from .printing import format_tensor
 
     node = self.grad_fn
+    named = self.__class__.__name__
     return format_tensor(
         self._array,
+        prefix="tensor(" if named in _PRINTED_AS_TENSOR else f"{named}(",
         requires_grad=self._edge is LEAF,
         grad_fn_name=None if node is None else node.name(),
     )

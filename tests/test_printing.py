@@ -213,6 +213,101 @@ class TestTensors:
         assert text == str(eval(line, {"t": torch}))
 
 
+PRINTED = [
+    "torch.tensor([[1.,2.]]).max(1)",
+    "torch.tensor([[1.,2.],[4.,3.]]).sort()",
+    "torch.tensor([1.,2.]).topk(1)",
+    "torch.tensor([[1.,2.]],requires_grad=True).max(1)",
+    "torch.linalg.qr(torch.eye(2))",
+    "torch.linalg.svd(torch.eye(2))",
+    "torch.linalg.slogdet(torch.eye(2))",
+    "torch.linalg.eigh(torch.eye(2))",
+    "torch.tensor([3.,1.]).aminmax()",
+    "torch.tensor([[3.,1.]]).mode()",
+    "torch.tensor([3.,1.]).cummax(0)",
+    "torch.tensor([3.,1.]).median(0)",
+    "[torch.Size([2,3]), torch.Size([]), torch.bool, torch.device('cuda:1'), torch.strided]",
+    "[torch.contiguous_format, torch.channels_last, torch.preserve_format, torch.ones(1).layout]",
+    'f"{torch.tensor(1.5):.3f} {torch.tensor(3)} {torch.tensor(7):04d} {torch.tensor(True)}"',
+    'f"{torch.tensor(1.5,requires_grad=True)} {torch.tensor(2.5):8.1e}"',
+    "{'a':torch.tensor(1.), 'b':(torch.nn.Parameter(torch.ones(1)),)}",
+    "torch.nn.ParameterList([torch.ones(2)])",
+    "torch.nn.ParameterDict({'a':torch.ones(2,3),'b':torch.ones(1)})",
+    "[torch.finfo(torch.float32), torch.iinfo(torch.int8)]",
+    "torch.ones(2).storage()",
+    "torch.eye(2).to_sparse()",
+    "torch.nn.Sequential(torch.nn.Linear(1,2),torch.nn.ReLU())",
+    "torch.nn.ModuleDict({'a':torch.nn.Linear(1,2)})",
+    "torch.nn.ModuleList([torch.nn.Linear(1,2) for _ in range(3)]+[torch.nn.ReLU()])",
+    "torch.optim.SGD([torch.nn.Parameter(torch.ones(1))],lr=.1)",
+    "torch.optim.AdamW([{'params': [torch.nn.Parameter(torch.ones(1))]}, "
+    "{'params': [torch.nn.Parameter(torch.ones(1))], 'lr': 1.0}], lr=0.1)",
+    "torch.distributions.Normal(0.,1.)",
+    "torch.distributions.Categorical(torch.ones(3))",
+    "torch.nn.Linear(2,2).load_state_dict(torch.nn.Linear(2,2).state_dict())",
+    "torch.nn.Transformer(4,2,1,1,8)",
+    "torch.tensor([1,2]).unique(return_counts=True)",
+    "torch.histogram(torch.ones(3),3)",
+    "torch.nn.UninitializedParameter()",
+]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:TypedStorage is deprecated", "ignore:enable_nested_tensor")
+@pytest.mark.parametrize("line", PRINTED)
+def test_everything_else_prints_the_same(torch, line):
+    texts = [repr(eval(line, {"torch": lib})) for lib in (tensorgrad, torch)]
+    assert texts[0] == texts[1]
+
+
+def test_subclasses_and_nodes(torch):
+    for lib in (tensorgrad, torch):
+        image = type("Image", (lib.Tensor,), {})
+        x = lib.ones(2, requires_grad=True)
+        assert repr(lib.eye(2).as_subclass(image)) == "Image([[1., 0.],\n       [0., 1.]])"
+        assert repr((x * 2).grad_fn).startswith("<MulBackward0 object at 0x")
+        assert str((x * 2).grad_fn.next_functions[0][0]).startswith("<AccumulateGrad object at 0x")
+    x = tensorgrad.ones(2, requires_grad=True)
+    image = type("Image", (tensorgrad.Tensor,), {})
+    ((x * 3).as_subclass(image).sum() + x.as_subclass(image).sum()).backward()
+    assert x.grad.tolist() == [4.0, 4.0]
+    with pytest.raises(TypeError, match="must be a subclass of Tensor"):
+        x.as_subclass(list)
+
+
+# Arguments for the modules that need some; the others are tried with none and with sizes.
+SIZES = [(), (2,), (4, 2), (4, 2, 3), (2, 4, 3, 2), ((2, 2),), (0.5, 2.0)]
+
+
+def module_names():
+    nn = tensorgrad.nn
+    return sorted(
+        name for name in dir(nn)
+        if isinstance(getattr(nn, name), type) and issubclass(getattr(nn, name), nn.Module)
+    )  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", module_names())
+def test_every_module(torch, name):
+    theirs = getattr(torch.nn, name, None)
+    if theirs is None:
+        pytest.skip("PyTorch has no such module")
+    for sizes in SIZES:
+        try:
+            text = repr(theirs(*sizes))
+        except Exception:
+            continue
+        assert repr(getattr(tensorgrad.nn, name)(*sizes)) == text
+        return
+    layers = {"TransformerEncoder": "TransformerEncoderLayer", "RNNBase": None, "Unflatten": None,
+              "TransformerDecoder": "TransformerDecoderLayer"}  # fmt: skip
+    for lib in (torch, tensorgrad):
+        layer = layers[name] and getattr(lib.nn, layers[name])(4, 2)
+        arguments = {"RNNBase": ("GRU", 3, 4), "Unflatten": (1, (2, 3))}.get(name, (layer, 2))
+        text = repr(getattr(lib.nn, name)(*arguments)) if lib is torch else text
+    assert repr(getattr(tensorgrad.nn, name)(*arguments)) == text
+
+
 # A sample that holds without PyTorch too.
 @pytest.mark.parametrize(
     ("array", "text"),

@@ -260,7 +260,7 @@ class ParameterList(Module):
     def extra_repr(self):
         """One line for each parameter."""
         return "\n".join(
-            f"({i}): Parameter containing: [{p.dtype} of size {'x'.join(map(str, p.shape))}]"
+            f"  ({i}): Parameter containing: [{p.dtype} of size {'x'.join(map(str, p.shape))}]"
             for i, p in enumerate(self)
         )
 
@@ -307,6 +307,13 @@ class ParameterDict(Module):
         """Add parameters from a dictionary."""
         for key, value in dict(parameters).items():
             self[key] = value
+
+    def extra_repr(self):
+        """One line for each parameter."""
+        return "\n".join(
+            f"  ({key}): Parameter containing: [{p.type()} of size {'x'.join(map(str, p.shape))}]"
+            for key, p in self.items()
+        )
 
 
 def _as_parameter(value):
