@@ -331,8 +331,46 @@ def bins(length, count):
     return [(i * length // count, -(-(i + 1) * length // count)) for i in range(count)]
 
 
+def _bin_matrix(length, count, dtype):
+    """The mean of each bin as a matrix (length, count): one over its size inside, else zero."""
+    out = np.zeros((length, count), dtype)
+    for i, (low, high) in enumerate(bins(length, count)):
+        out[low:high, i] = 1.0 / (high - low)
+    return out
+
+
+def _along_axes(x, matrices):
+    """Multiply each dimension of ``x`` (planes, size...) by its matrix (size, new size).
+
+    The means of 7x7 bins of (2048, 32, 32) floats take 1.2 ms so, sums of slices 5 ms.
+    """
+    for axis in reversed(range(len(matrices))):
+        before, after = x.shape[: axis + 1], x.shape[axis + 2 :]
+        matrix = matrices[axis]
+        if after:
+            x = np.matmul(matrix.T, x.reshape(before[0], prod(before[1:]), len(matrix), prod(after)))
+        else:
+            x = x.reshape(-1, x.shape[-1]) @ matrix
+        x = x.reshape(*before, matrix.shape[1], *after)
+    return x
+
+
 def bin_means(x, counts):
-    """The mean of each bin of ``x`` (planes, size...), one dimension after the other."""
+    """The mean of each bin of ``x`` (planes, size...)."""
+    if x.dtype.char not in "fd":
+        return _bin_means(x, counts)
+    with np.errstate(invalid="ignore", over="ignore"):
+        out = _along_axes(x, [
+            _bin_matrix(length, count, x.dtype)
+            for length, count in zip(x.shape[1:], counts, strict=True)
+        ])  # fmt: skip
+    if np.isfinite(out).all():
+        return out
+    return _bin_means(x, counts)  # zero times infinity would be nan
+
+
+def _bin_means(x, counts):
+    """:func:`bin_means`, one dimension after the other, for elements that are not finite."""
     ndim = len(counts)
     for axis, count in enumerate(counts):
         shape = list(x.shape)
@@ -347,6 +385,20 @@ def bin_means(x, counts):
 
 def bin_spread(g, shape):
     """The adjoint of :func:`bin_means`: (planes, *shape)."""
+    if g.dtype.char not in "fd":
+        return _bin_spread(g, shape)
+    with np.errstate(invalid="ignore", over="ignore"):
+        out = _along_axes(g, [
+            np.ascontiguousarray(_bin_matrix(length, count, g.dtype).T)
+            for length, count in zip(shape, g.shape[1:], strict=True)
+        ])  # fmt: skip
+    if np.isfinite(out).all():
+        return out
+    return _bin_spread(g, shape)
+
+
+def _bin_spread(g, shape):
+    """:func:`bin_spread`, one dimension after the other, for elements that are not finite."""
     ndim = len(shape)
     for axis in reversed(range(ndim)):
         sizes = list(g.shape)
