@@ -683,7 +683,7 @@ def reflected(op):
     def call(self, other):
         y = self._array
         if type(other) not in _WEAK or y.dtype.kind != "f" or not op.simple:
-            if not isinstance(other, ndarray) and not _is_number(other):
+            if not isinstance(other, Tensor | ndarray) and not _is_number(other):
                 return NotImplemented
             return op.general((other, self), {})
         try:

@@ -7,6 +7,7 @@ All take PyTorch's keyword arguments: ``dtype`` (default: from the data, or the 
 
 from __future__ import annotations
 
+import math
 import operator
 import warnings
 
@@ -347,25 +348,36 @@ def arange(
     """
     if len(bounds) > 3:
         raise TypeError(f"arange() takes at most 3 positional arguments, got {len(bounds)}")
-    if len(bounds) == 1:
+    if len(bounds) == 1 and end is None:
         end = bounds[0]
     elif bounds:
+        bounds = (*bounds, end) if len(bounds) == 1 else bounds
         start, end, step = (*bounds, step)[:3]
     if end is None:
         raise TypeError("arange() missing required argument 'end'")
     start, end, step = _number(start), _number(end), _number(step)
-    if step == 0:
-        raise RuntimeError("step must be nonzero")
+    if not step > 0 and not step < 0:
+        raise RuntimeError(f"step must be nonzero, got {step}")
+    if not math.isfinite(start) or not math.isfinite(end):
+        raise RuntimeError(f"unsupported range: {start} -> {end}")
     if (end - start) * step < 0:
         raise RuntimeError(
             f"upper bound and lower bound inconsistent with step sign: {start}, {end}, {step}"
         )
     whole = all(isinstance(v, int) for v in (start, end, step))
+    if dtype is None and out is not None:
+        dtype = out.dtype
     own = np.dtype("int64") if dtype is None and whole else dtypes.to_numpy(dtype)
+    if own == np.int64 and not whole:  # PyTorch rounds these to zero, and then counts
+        start, end, step, whole = int(start), int(end), int(step), True
+        if step == 0:
+            raise ValueError("step must be nonzero: a step below 1 is 0 for int64")
     if whole:
         array = np.arange(start, end, step).astype(own, copy=False)
     else:
         n = int(np.ceil((end - start) / step))
+        if own.kind in "iu":
+            start, step = int(start), int(step)
         array = (start + step * np.arange(n)).astype(own)
     return finish(array, requires_grad, device, out)
 
@@ -383,7 +395,9 @@ def linspace(
     start, end, steps = _number(start), _number(end), operator.index(steps)
     if steps < 0:
         raise RuntimeError(f"number of steps must be non-negative, got {steps}")
-    own = dtypes.to_numpy(dtype)
+    own = dtypes.to_numpy(dtype if dtype is not None or out is None else out.dtype)
+    if own.kind in "iu":
+        return finish(_whole_steps(start, end, steps, own).astype(own), requires_grad, device, out)
     if own.kind != "f":
         return finish(np.linspace(start, end, steps).astype(own), requires_grad, device, out)
     # PyTorch's order of operations, from both ends to the middle, in the dtype itself.
@@ -398,14 +412,26 @@ def linspace(
     return finish(array, requires_grad, device, out)
 
 
+def _whole_steps(start, end, steps, own):
+    """What linspace rounds to an integer dtype: float64 between ends rounded before."""
+    start, end = (int(np.asarray(int(v)).astype(own)) for v in (start, end))
+    step = (end - start) / (steps - 1) if steps > 1 else 0.0
+    i = np.arange(steps)
+    return np.where(i < max(steps // 2, steps == 1), start + step * i, end - step * (steps - 1 - i))
+
+
 @function
 def logspace(
     start, end, steps, base=10.0, *, out=None, dtype=None, layout=None, device=None,
     requires_grad=False,
 ):  # fmt: skip
     """``steps`` numbers from ``base**start`` to ``base**end``, evenly spaced in the exponent."""
-    exponents = linspace(start, end, steps, dtype=dtypes.float64)._array
-    array = np.power(float(base), exponents).astype(dtypes.to_numpy(dtype))
+    own = dtypes.to_numpy(dtype if dtype is not None or out is None else out.dtype)
+    if own.kind in "iu" and steps != 1:
+        exponents = _whole_steps(_number(start), _number(end), operator.index(steps), own)
+    else:
+        exponents = linspace(start, end, steps, dtype=dtypes.float64)._array
+    array = np.power(float(base), exponents).astype(own)
     return finish(array, requires_grad, device, out)
 
 

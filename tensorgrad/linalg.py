@@ -263,7 +263,8 @@ def lstsq(A, B, rcond=None, *, driver=None):
             decides which of the further results are filled, as in PyTorch.
 
     Returns:
-        (solution, residuals, rank, singular_values); only the solution is differentiable.
+        (solution, residuals, rank, singular_values); the solution and
+        the residuals are differentiable.
 
     Raises:
         RuntimeError: shapes, dtypes or the driver do not fit.
@@ -292,12 +293,12 @@ def lstsq(A, B, rcond=None, *, driver=None):
     rank = np.sum(s > _d.cutoff(x.shape, s, None, _raw(rcond)), -1)
     solution = _matmul(pinv(A, rtol=0.0 if driver == "gels" else rcond), b)
     nothing = np.empty(0, s.dtype)
-    residuals = nothing
+    residuals = wrap(nothing)
     if m > n and driver != "gelsy" and np.all(rank == n):
-        residuals = (np.abs(_raw(b) - x @ _raw(solution)) ** 2).sum(-2)
+        residuals = (b - _matmul(A, solution)).abs().square().sum(-2)
     return return_types.linalg_lstsq(
         solution.squeeze(-1) if vector else solution,
-        wrap(np.asarray(residuals)),
+        residuals,
         wrap(np.empty(0, np.int64) if driver == "gels" else np.asarray(rank, np.int64)),
         wrap(s if driver in ("gelsd", "gelss") else nothing),
     )
@@ -755,6 +756,7 @@ def vander(x, *, N=None):
             [1, 2, 4],
             [1, 3, 9]])
     """
+    x = x if x.ndim else x.reshape(1)
     n = x.shape[-1] if N is None else N
     if n <= 1:
         raise errors.ShapeError(f"N must be greater than 1. Got {n}")

@@ -157,3 +157,70 @@ def test_values(text):
 @pytest.mark.parametrize("text", BAD)
 def test_bad_input(text):
     assert both.agree(lambda lib: eval(text, named(lib))) is not None
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        lambda lib: lib.cov(lib.tensor([[1.0, 2.0, 4.0]])),  # of one variable: a number
+        lambda lib: lib.corrcoef(lib.tensor([[1.0, 2.0, 4.0]])),
+        lambda lib: lib.gradient(lib.tensor([1.0, 4.0, 9.0]), spacing=None, dim=None),
+        lambda lib: lib.gradient(lib.ones(3, 3), spacing=1.0, dim=[1, -1]),
+        lambda lib: lib.gradient(lib.ones(3, 3), dim=2),
+        lambda lib: lib.tensor(3.0).nonzero_static(size=2),
+        lambda lib: lib.tensor(0.0).nonzero_static(size=0),
+        lambda lib: lib.cosine_similarity(
+            lib.arange(6.0).view(1, 2, 3), lib.arange(6.0).view(2, 1, 3) + 1, dim=-2
+        ),
+        lambda lib: lib.cosine_similarity(
+            lib.arange(3.0, dtype=lib.float64), lib.ones(2, 3), dim=1
+        ),
+        lambda lib: lib.lerp(lib.tensor(1 + 2j), lib.tensor(3 - 1j), 0.4j),
+        lambda lib: lib.lerp(lib.tensor(1 + 2j), lib.tensor(3 - 1j), 0.3 + 0.7j),
+        lambda lib: lib.tensor([True, False]).index_add(
+            0, lib.tensor([1]), lib.tensor([True]), alpha=True
+        ),
+        lambda lib: lib.tensor(False).index_add(0, lib.tensor([0]), lib.tensor(True), alpha=True),
+    ],
+)
+def test_corners_that_pytorchs_own_samples_reach(program):
+    both.agree(program)
+
+
+@pytest.mark.parametrize("reduce", ["prod", "mean", "amax", "amin"])
+@pytest.mark.parametrize("include_self", [True, False])
+def test_reductions_into_a_number(reduce, include_self):
+    def program(lib, name, index):
+        x, y = (lib.tensor(v, dtype=lib.float64, requires_grad=True) for v in (2.0, 3.0))
+        out = getattr(x, name)(0, lib.tensor(index), y, reduce, include_self=include_self)
+        return out, *lib.autograd.grad(out, (x, y))
+
+    both.agree(lambda lib: program(lib, "scatter_reduce", 0))
+    both.agree(lambda lib: program(lib, "index_reduce", [0]))
+
+
+@pytest.mark.parametrize("reduce", ["amax", "amin"])
+@pytest.mark.parametrize("include_self", [True, False])
+def test_extremes_of_bools_at_indices(reduce, include_self):
+    both.agree(
+        lambda lib: lib.tensor([True, False, True]).scatter_reduce(
+            0, lib.tensor([0, 0, 1]), lib.tensor([False, True, False]), reduce,
+            include_self=include_self,
+        )
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["addmm", "addmv", "addbmm", "baddbmm", "addr"])
+@pytest.mark.parametrize("factors", [(0.2, 0.6), (2.7, 1), (1, 2.9), (3, 2)])
+def test_fractions_of_whole_products_are_rounded_or_refused(name, factors):
+    shapes = {"addmm": ((2, 3), (3, 2)), "addmv": ((2, 3), (3,)), "addr": ((2,), (2,))}
+
+    def program(lib):
+        a, b = (lib.full(s, 2, dtype=lib.int64) for s in shapes.get(name, ((2, 2, 3), (2, 3, 2))))
+        beta, alpha = factors
+        return getattr(lib, name)(lib.tensor([10]), a, b, beta=beta, alpha=alpha)
+
+    both.agree(program)
+    both.agree(
+        lambda lib: lib.addr(lib.ones(2, 2).bool(), *[lib.ones(2).bool()] * 2, beta=3, alpha=2)
+    )

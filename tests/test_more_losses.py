@@ -349,3 +349,19 @@ def test_normalize_into_a_tensor():
         return out, again is out
 
     agree(program)
+
+
+def test_multi_margin_loss_of_a_number_and_its_weight():
+    agree(lambda lib: lib.nn.functional.multi_margin_loss(lib.tensor(2.0), lib.tensor(0)))
+    agree(
+        lambda lib: lib.nn.functional.multi_margin_loss(
+            lib.ones(5, 4), lib.zeros(5, dtype=lib.int64), weight=lib.tensor(1.0)
+        )
+    )
+
+
+def test_feature_alpha_dropout_that_drops_nothing_takes_a_vector():
+    for training, p in ((False, 0.5), (True, 0.0), (True, 0.5)):
+        agree(
+            lambda lib, p=p, t=training: lib.nn.functional.feature_alpha_dropout(lib.ones(5), p, t)
+        )

@@ -2,6 +2,7 @@
 
 import warnings
 
+import both
 import numpy as np
 import pytest
 from expressions import (
@@ -835,3 +836,29 @@ def test_bounds_of_slices_may_be_tensors():
     assert x[np.int64(1) : i, None].tolist() == [[1], [2]]
     with pytest.raises(TypeError):
         x[1.5:3]
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        lambda lib: lib.diff(lib.ones(2, 3), 0, 0, lib.ones(1, 3), lib.ones(2, 3)),
+        lambda lib: lib.gather(lib.ones(5), 0, lib.empty(2, 0, dtype=lib.int64)),
+        lambda lib: lib.diff(lib.arange(4.0), out=lib.empty(0)),
+        lambda lib: lib.diag(lib.arange(3.0), out=lib.empty(3, 3)),
+        lambda lib: lib.diag(lib.ones(2, 2), out=lib.empty(2)),
+        lambda lib: lib.take(lib.arange(4.0), lib.tensor([3, 0]), out=lib.empty(2)),
+        lambda lib: lib.isin(lib.arange(3), lib.tensor([1]), out=lib.empty(3, dtype=lib.bool)),
+        lambda lib: lib.scatter(
+            lib.zeros(2, 2), 1, lib.tensor([[1], [0]]), 1.0, out=lib.empty(2, 2)
+        ),
+        lambda lib: lib.slice_scatter(lib.zeros(3), lib.ones(1), 0, 1, 2, out=lib.empty(3)),
+        lambda lib: lib.where(lib.ones(2) > 0, lib.ones(2), lib.zeros(2), out=lib.empty(2)),
+        lambda lib: lib.float_power(lib.arange(3), 2, out=lib.empty(3, dtype=lib.float64)),
+        lambda lib: lib.ldexp(lib.ones(2), lib.tensor([1, 2]), out=lib.empty(2)),
+        lambda lib: lib.Tensor.__rpow__(lib.tensor([2.0]), lib.tensor([3.0])),
+        lambda lib: lib.Tensor.__rmatmul__(lib.ones(2, 3), lib.ones(4, 2)),
+        lambda lib: lib.Tensor.__rand__(lib.tensor([6]), lib.tensor([3])),
+    ],
+)
+def test_corners_that_pytorchs_own_samples_reach(program):
+    both.agree(program)

@@ -328,13 +328,6 @@ def test_messages_name_both_shapes_and_the_next_step(text, words):
         assert word in str(caught.value)
 
 
-def test_integers_are_not_scaled_by_fractions():
-    """PyTorch cuts beta=0.5 to 0."""
-    i = tg.tensor([[1, 2], [3, 4]])
-    with pytest.raises(RuntimeError, match=r"beta and alpha must be integers, got 0\.5 and 1"):
-        tg.addmm(i, i, i, beta=0.5)
-
-
 @pytest.mark.parametrize("equation", ["ij,kj->k", "ij,jk,kl->i", "ij,kl->", "ij,jk->ik"])
 def test_einsum_of_int32_is_int32(equation):
     x = tg.ones(2, 2, dtype=tg.int32)
@@ -384,5 +377,32 @@ def test_einsum_with_lists_of_integers(text):
     def program(lib):
         names = {"x": lib.arange(6.0).reshape(2, 3), "y": lib.arange(12.0).reshape(3, 4)}
         return eval(text, {"lib": lib, **names})
+
+    both.agree(program)
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        lambda lib: lib.linalg.vander(lib.tensor(3.0), N=3),
+        lambda lib: lib.tensordot(
+            lib.ones(1, 3, 1), lib.arange(4.0).view(2, 1, 2), dims=([0, 2], [2, 0])
+        ),
+        lambda lib: lib.tensordot(lib.arange(4.0).view(2, 2), lib.ones(1, 3), dims=1),
+    ],
+)
+def test_corners_that_pytorchs_own_samples_reach(program):
+    both.agree(program)
+
+
+@pytest.mark.parametrize("driver", ["gels", "gelsd", "gelss"])
+def test_residuals_of_least_squares_carry_gradients(driver):
+    random = np.random.default_rng(0)
+    a, b = random.standard_normal((2, 4, 2)), random.standard_normal((2, 4, 3))
+
+    def program(lib):
+        x, y = (lib.tensor(v, requires_grad=True) for v in (a, b))
+        residuals = lib.linalg.lstsq(x, y, driver=driver).residuals
+        return residuals, *lib.autograd.grad((residuals**2).sum(), (x, y))
 
     both.agree(program)

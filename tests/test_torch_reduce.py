@@ -544,3 +544,10 @@ def test_running_sums_of_float32_are_accurate():
     exact = np.cumsum(x, dtype=np.float64)
     ours = tg.from_numpy(x).cumsum(0).numpy()
     assert np.max(abs(ours - exact) / exact) < 1e-6
+
+
+@pytest.mark.parametrize("dim", [0, 1, (0, 1)])
+def test_logsumexp_of_complex_numbers_takes_the_principal_branch(dim):
+    z = np.random.default_rng(0).uniform(-9, 9, (3, 4, 2)).view(np.complex128)[..., 0]
+    both.agree(lambda lib: lib.logsumexp(lib.tensor(z), dim))
+    both.agree(lambda lib: lib.logsumexp(lib.tensor(z) + 2000, dim, True))

@@ -1,5 +1,6 @@
 """Shape functions against PyTorch: values, aliasing, two derivatives, nodes, errors."""
 
+import both
 import numpy as np
 import pytest
 from expressions import (
@@ -663,3 +664,35 @@ def test_windows_over_memory_of_numpys_stride_tricks():
     base[0] = 9.0
     assert y[0, 0, 0].item() == 9.0
     assert x.expand(2, 4, 3)[1, 0, 0].item() == 9.0
+
+
+@pytest.mark.parametrize("offset", [None, 0, 1, 5, 7])
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda x: x[3:],
+        lambda x: x[3:].detach(),
+        lambda x: x.detach()[3:],
+        lambda x: x.requires_grad_()[3:].detach(),
+        lambda x: x[::2],
+        lambda x: x.view(2, 5).t()[1:],
+    ],
+)
+def test_as_strided_counts_in_the_whole_memory(view, offset):
+    both.agree(lambda lib: view(lib.arange(10.0)).as_strided((2, 2), (1, 2), offset))
+
+
+@pytest.mark.parametrize(
+    "shape, pad",
+    [
+        ((2, 3, 4), (-4, 5)), ((2, 3, 4), (2, -4)), ((2, 3, 4), (-2, 6)), ((2, 3, 4), (-3, -1)),
+        ((2, 3, 4), (-3, -2)), ((1, 2, 3, 4), (5, -4, -3, 3)), ((1, 2, 3, 4), (-1, 1, 2, -3)),
+    ],
+)  # fmt: skip
+def test_replicated_sides_may_take_away_what_they_repeat(shape, pad):
+    def program(lib):
+        x = lib.arange(float(np.prod(shape)), dtype=lib.float64).reshape(shape).requires_grad_()
+        y = lib.nn.functional.pad(x, pad, "replicate")
+        return y, *lib.autograd.grad((y * lib.arange(float(y.numel())).reshape(y.shape)).sum(), x)
+
+    both.agree(program)

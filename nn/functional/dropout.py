@@ -159,4 +159,6 @@ def feature_alpha_dropout(input, p=0.5, training=False, inplace=False):
     Raises:
         ValueError: ``p`` lies outside [0, 1].
     """
-    return _alpha_dropout(input, _channels(input), p, training, inplace)
+    drops = training and p != 0.0  # a vector that keeps all of itself needs no channels
+    shape = _channels(input) if drops else None
+    return _alpha_dropout(input, shape, p, training, inplace)

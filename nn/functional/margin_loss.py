@@ -85,12 +85,16 @@ def multi_margin_loss(
     reduction = legacy_reduction(size_average, reduce, reduction)
     if p not in (1, 2):
         raise ValueError(f"only p == 1 and p == 2 supported, got {p}")
+    if input.ndim == 0:
+        input, target = input.reshape(1), target.reshape(1)
     if input.ndim not in (1, 2) or 0 in input.shape[-1:]:
         raise RuntimeError(
             "Expected non-empty vector or matrix with optional 0-dim batch size, but got: "
             f"{list(input.shape)}"
         )
-    if weight is not None and (weight.ndim > 1 or weight.numel() != input.shape[-1]):
+    if weight is not None and weight.ndim != 1:
+        raise ValueError(f"weight must be one-dimensional, got shape {list(weight.shape)}")
+    if weight is not None and weight.numel() != input.shape[-1]:
         raise RuntimeError(
             f"inconsistent weight size, expected {input.shape[-1]} but got {list(weight.shape)}"
         )

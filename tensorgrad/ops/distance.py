@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import errors
+from .. import dtypes, errors
 from .._graph import Tensor, wrap
 from .._registry import function
 from .reduce import norm, sum
+from .shape import broadcast_tensors
 
 
 @function
@@ -35,6 +36,8 @@ def cosine_similarity(x1, x2, dim=1, eps=1e-8):
         raise errors.DtypeError(
             f"expected common dtype to be floating point, yet common dtype is {x1.dtype}"
         )
+    dtype = dtypes.of(dtypes.result_type(x1._array, x2._array))
+    x1, x2 = broadcast_tensors(x1.to(dtype), x2.to(dtype))  # ``dim`` is one of the common shape
     return sum(_unit(x1, dim, eps) * _unit(x2, dim, eps), dim)
 
 

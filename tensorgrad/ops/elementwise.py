@@ -163,7 +163,7 @@ where_.vjp(x=lambda g, cond: keep(g, cond), y=lambda g, cond: keep(g, ~cond))
 
 
 @function
-def where(condition, input=None, other=None):
+def where(condition, input=None, other=None, *, out=None):
     """``input`` where ``condition`` is true, ``other`` elsewhere; all three broadcast.
 
     With ``condition`` alone: the indices of its true elements, ``nonzero(as_tuple=True)``.
@@ -172,6 +172,7 @@ def where(condition, input=None, other=None):
         condition: a bool tensor.
         input: tensor or number, promoted with ``other``.
         other: tensor or number.
+        out: a tensor to write the result into.
 
     The gradient of the branch that was not taken is exactly 0, also where the incoming
     gradient is inf or nan.
@@ -193,7 +194,15 @@ def where(condition, input=None, other=None):
     x, y = coerce(add.op, (input, other))
     if not isinstance(x, Tensor | ndarray) and not isinstance(y, Tensor | ndarray):
         x = np.asarray(x, dtypes.result_type(x, y))  # np.where alone would choose float64
-    return where_(condition, x, y)
+    return _written(out, where_(condition, x, y))
+
+
+def _written(out, result):
+    if out is None:
+        return result
+    from .._inplace import write_out
+
+    return write_out(out, result)
 
 
 METHODS["where"] = lambda self, condition, other: where(condition, self, other)
@@ -419,7 +428,7 @@ def lerp(start, end, weight):
     """
     step = end - start
     if not isinstance(weight, ndarray):
-        return start + step * weight if math.fabs(weight) < 0.5 else end - step * (1.0 - weight)
+        return start + step * weight if weight.__abs__() < 0.5 else end - step * (1.0 - weight)
     near = start + step * weight
     return np.where(np.abs(weight) < 0.5, near, end - step * (1.0 - weight))
 
@@ -801,14 +810,14 @@ METHODS["__rpow__"] = reflected(_power_of_number.op)
 
 
 @function(method=True)
-def float_power(input, exponent):
+def float_power(input, exponent, *, out=None):
     """``input ** exponent`` computed in float64, which is also the dtype of the result.
 
     >>> import tensorgrad
     >>> tensorgrad.float_power(tensorgrad.tensor([4, 9]), -0.5)
     tensor([0.5000, 0.3333], dtype=torch.float64)
     """
-    return pow(_doubled(input), _doubled(exponent))
+    return _written(out, pow(_doubled(input), _doubled(exponent)))
 
 
 def _doubled(x):

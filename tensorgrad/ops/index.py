@@ -638,18 +638,20 @@ def _positions(name, shape, index, dim, src=None):
 def _check_sizes(name, shape, index, dim, src):
     """Refuse an index that is larger than what it points into, or than its source."""
     sizes = index.shape
-    if len(sizes) != len(shape):
+    if len(sizes) != len(shape) and index.size:
         raise ShapeError(
             f"{name}(): Index tensor must have the same number of dimensions as input tensor, got "
             f"shapes {list(sizes)} and {list(shape)}"
         )
+    if not index.size:
+        return
     for d, n in enumerate(sizes):
-        if n > shape[d] and d != dim and index.size:
+        if n > shape[d] and d != dim:
             raise ShapeError(
                 f"{name}(): Size does not match at dimension {d} expected index {list(sizes)} to "
                 f"be no larger than self {list(shape)} apart from dimension {dim}"
             )
-    if not isinstance(src, ndarray) or not index.size:
+    if not isinstance(src, ndarray):
         return
     if src.ndim != len(sizes) or any(n > m for n, m in zip(sizes, src.shape, strict=True)):
         raise ShapeError(
@@ -872,7 +874,7 @@ def _scatter_reduced(x, dim, index, src, reduce):
 
 
 @function(method=True)
-def scatter(input, dim, index, src=None, *, value=None, reduce=None):
+def scatter(input, dim, index, src=None, *, value=None, reduce=None, out=None):
     """A copy of ``input`` with the elements of ``src`` at ``index`` along ``dim``.
 
     ``out[index[i][j]][j] = src[i][j]`` for two dimensions and ``dim=0``: the reverse of
@@ -891,8 +893,8 @@ def scatter(input, dim, index, src=None, *, value=None, reduce=None):
     """
     src = _scatter_source(src, value, input, index)
     if reduce is not None:
-        return _scatter_reduced(input, dim, index, src, reduce)
-    return _scatter.op.apply((input, index, src), {"dim": dim})
+        return _written(out, _scatter_reduced(input, dim, index, src, reduce))
+    return _written(out, _scatter.op.apply((input, index, src), {"dim": dim}))
 
 
 @method
@@ -1024,7 +1026,7 @@ def _index_add_into(out, index, source, *, dim, alpha):
     _check_bounds(index, dim, out.shape[dim] if out.ndim else 1)
     source = source if alpha == 1 else source * out.dtype.type(alpha)
     if not out.ndim:
-        out += source.sum()
+        out[...] = source.any() | out if out.dtype.kind == "b" else out + source.sum()
         return
     if dim == 0 and out.flags.c_contiguous and out.size:
         rows = source.reshape(index.size, math.prod(out.shape[1:]))
@@ -1263,7 +1265,7 @@ def _flat_index(name, index, size):
 
 
 @function(method=True)
-def take(input, index):
+def take(input, index, *, out=None):
     """The elements at ``index`` of the flattened tensor, in the shape of ``index``.
 
     Raises:
@@ -1274,7 +1276,7 @@ def take(input, index):
     tensor([1, 4])
     """
     i = _flat_index("take", index, array_of("take", input).size)
-    return reshape(index_at(flatten(input), (i.reshape(-1),)), i.shape)
+    return _written(out, reshape(index_at(flatten(input), (i.reshape(-1),)), i.shape))
 
 
 @function(method=True)
@@ -1529,7 +1531,7 @@ def kthvalue(input, k, dim=-1, keepdim=False, *, out=None):
 
 
 @function(method=True)
-def diff(input, n=1, dim=-1, prepend=None, append=None):
+def diff(input, n=1, dim=-1, prepend=None, append=None, *, out=None):
     """The differences of neighbours along ``dim``, taken ``n`` times.
 
     ``prepend`` and ``append`` are tensors to join on before.
@@ -1544,7 +1546,7 @@ def diff(input, n=1, dim=-1, prepend=None, append=None):
     """
     if not array_of("diff", input).ndim or n < 0:
         raise ShapeError(f"diff expects input to be at least one-dimensional and n >= 0, got n={n}")
-    parts = [t for t in (prepend, input, append) if t is not None]
+    parts = [t for t in (prepend, input, append) if t is not None] if n else [input]
     x = cat(parts, dim) if len(parts) > 1 else input
     dim = wrap_dim(dim, x._array.ndim)
     subtract = ne if x._array.dtype.kind == "b" else sub
@@ -1553,7 +1555,7 @@ def diff(input, n=1, dim=-1, prepend=None, append=None):
         x = subtract(
             at(SLICE, x, _along(dim, slice(1, None))), at(SLICE, x, _along(dim, slice(0, size - 1)))
         )
-    return x
+    return _written(out, x)
 
 
 # --- search and counts: results without gradient ----------------------------------------
@@ -1779,7 +1781,7 @@ def histc(input, bins=100, min=0, max=0, *, out=None):
 
 
 @function
-def isin(elements, test_elements, *, assume_unique=False, invert=False):
+def isin(elements, test_elements, *, assume_unique=False, invert=False, out=None):
     """Whether each element occurs among ``test_elements``; either may be a number.
 
     >>> import tensorgrad
@@ -1790,7 +1792,7 @@ def isin(elements, test_elements, *, assume_unique=False, invert=False):
         np.asarray(x) if _is_number(x) else array_of("isin", x) for x in (elements, test_elements)
     )
     found = np.isin(a, b, assume_unique=assume_unique, invert=invert)
-    return wrap(asarray(found).reshape(a.shape))
+    return _written(out, wrap(asarray(found).reshape(a.shape)))
 
 
 @function

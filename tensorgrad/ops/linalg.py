@@ -462,10 +462,14 @@ def _plus(name, input, beta, alpha, result, *factors):
     """``beta * input + alpha * result``; with beta 0, nan and inf in ``input`` are ignored."""
     x = _array(name, "input", input)
     _same_dtype(name, x, *map(raw, factors))
-    if x.dtype.kind in "iu" and not (isinstance(beta, int) and isinstance(alpha, int)):
-        raise errors.DtypeError(
-            f"{name}(): for integers beta and alpha must be integers, got {beta!r} and {alpha!r}"
-        )
+    if x.dtype.kind in "biu":
+        if name == "addr" and (isinstance(beta, float) or isinstance(alpha, float)):
+            raise errors.DtypeError(
+                "For integral input tensors, arguments beta and alpha must not be floating point "
+                f"numbers, got {beta!r} and {alpha!r}"
+            )
+        whole = bool if x.dtype.kind == "b" else int  # PyTorch rounds them to zero
+        beta, alpha = whole(beta), whole(alpha)
     shape = raw(result).shape
     try:
         fits = np.broadcast_shapes(x.shape, shape) == shape
@@ -885,7 +889,11 @@ def tensordot(a, b, dims=2):
         )
     xs, ys = _LETTERS[: x.ndim], _LETTERS[x.ndim : x.ndim + y.ndim]
     for i, j in zip(from_a, from_b, strict=True):
-        if x.shape[i] != y.shape[j]:
+        if x.shape[i] == 1 != y.shape[j]:  # a size of 1 is as long as its partner
+            b = sum(b, (j,), True, dtype=b.dtype)
+        elif y.shape[j] == 1 != x.shape[i]:
+            a = sum(a, (i,), True, dtype=a.dtype)
+        elif x.shape[i] != y.shape[j]:
             raise errors.ShapeError(
                 f"tensordot: contracted dimensions need to match, but first has size {x.shape[i]} "
                 f"in dim {i} and second has size {y.shape[j]} in dim {j}: shapes {x.shape} and "

@@ -20,7 +20,7 @@ from .elementwise import float_power, keep, where
 from .index import _gather, scatter, scatter_add
 from .linalg import addbmm, addmm, addmv, addr, baddbmm, matmul, times
 from .reduce import cumprod, cumsum, inverse, mean, norm, published, raw, sum
-from .shape import broadcast_to, cat, chunk, flip, split, stack, unsqueeze
+from .shape import cat, chunk, flip, split, stack, unsqueeze, wrap_dim
 from .special import conj, ldexp, lgamma
 
 # --- products of vectors ----------------------------------------------------------------
@@ -158,63 +158,6 @@ def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
     return norm(unsqueeze(x1, -2) - unsqueeze(x2, -3), p, -1)
 
 
-@function
-def pdist(input, p=2):
-    """The p-norm distances between all pairs of rows: (0, 1), (0, 2), ..., (n - 2, n - 1).
-
-    >>> import tensorgrad
-    >>> tensorgrad.pdist(tensorgrad.tensor([[0.0], [1.0], [3.0]]))
-    tensor([1., 3., 2.])
-    """
-    x = raw(input)
-    if x.ndim != 2:
-        raise errors.ShapeError(f"pdist only supports 2D tensors, got: {x.ndim}D")
-    if x.dtype.kind != "f":
-        raise errors.DtypeError(f"pdist only supports floating-point dtypes, got {x.dtype}")
-    if p < 0:
-        raise errors.ShapeError(f"pdist only supports non-negative p values, got {p}")
-    first, second = (wrap(i) for i in np.triu_indices(x.shape[0], 1))
-    return norm(input[first] - input[second], p, 1)
-
-
-@function
-def cosine_similarity(x1, x2, dim=1, eps=1e-8):
-    """The cosine of the angle between vectors along ``dim``: x1 · x2 / (|x1| |x2|).
-
-    Norms below ``eps`` count as ``eps``. Shapes broadcast.
-
-    >>> import tensorgrad
-    >>> x, y = tensorgrad.tensor([1.0, 0.0]), tensorgrad.tensor([-2.0, 0.0])
-    >>> tensorgrad.cosine_similarity(x, y, dim=0)
-    tensor(-1.)
-    """
-    if raw(x1).dtype.kind not in "fc" and raw(x2).dtype.kind not in "fc":
-        raise errors.DtypeError(
-            f"expected common dtype to be floating point, yet common dtype is {x1.dtype}"
-        )
-    x1, x2 = _common(x1, x2)
-    return sum(_unit(x1, dim, eps) * _unit(x2, dim, eps), dim)
-
-
-def _common(x1, x2):
-    dtype = dtypes.of(dtypes.result_type(raw(x1), raw(x2)))
-    shape = np.broadcast_shapes(raw(x1).shape, raw(x2).shape)
-    return broadcast_to(x1.to(dtype), shape), broadcast_to(x2.to(dtype), shape)
-
-
-def _unit(x, dim, eps):
-    """``x`` over its norm, which is lifted to ``eps`` outside the graph, as in PyTorch."""
-    length = norm(x, 2, dim, True)
-    lift = np.maximum(raw(length), eps) - raw(length)
-    return x / (length + wrap(np.asarray(lift, raw(length).dtype)) if lift.any() else length)
-
-
-@function
-def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False):
-    """The p-norm of ``x1 - x2 + eps`` over the last dimension."""
-    return norm(x1 - x2 + eps, p, -1, keepdim)
-
-
 @published
 def renorm(input, p, dim, maxnorm):
     """Each slice along ``dim`` scaled down to p-norm ``maxnorm`` where it is longer.
@@ -286,6 +229,8 @@ def cumulative_trapezoid(y, x=None, *, dx=None, dim=-1):
 
 def _spacings(spacing, dims):
     """For each dimension a step, or an array of coordinates."""
+    if spacing is None:
+        return [1] * len(dims)
     if isinstance(spacing, int | float):
         return [spacing] * len(dims)
     if isinstance(spacing, Tensor) and spacing.ndim == 0:
@@ -356,7 +301,10 @@ def gradient(input, *, spacing=1, dim=None, edge_order=1):
     """
     ndim = raw(input).ndim
     dims = range(ndim) if dim is None else [dim] if isinstance(dim, int) else dim
-    dims = [d + ndim if d < 0 else d for d in dims]
+    dims = [wrap_dim(d, ndim) for d in dims]
+    for d in dims:
+        if dims.count(d) > 1:
+            raise errors.ShapeError(f"dim {d} appears multiple times in the list of dims")
     if edge_order not in (1, 2):
         raise errors.ShapeError(f"gradient: edge_order must be 1 or 2, got {edge_order}")
     if raw(input).dtype.kind not in "fc":
@@ -422,7 +370,7 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
     if not isinstance(total, Tensor):
         total = wrap(np.asarray(total, raw(x).real.dtype))
     result = matmul(scaled, flipped) / total
-    return result.squeeze() if len(shape) < 2 else result
+    return result.squeeze()
 
 
 @function(method=True)
@@ -630,12 +578,17 @@ def scatter_extreme(x, src, *, dim, index, largest, include_self):
     places = _places(x.shape, index, dim)
     values = src[tuple(slice(n) for n in index.shape)]
     if not include_self:
-        limit = np.finfo if x.dtype.kind == "f" else np.iinfo
-        low = -math.inf if x.dtype.kind == "f" else limit(x.dtype).min
-        high = math.inf if x.dtype.kind == "f" else limit(x.dtype).max
+        low, high = _limits(x.dtype)
         out[places] = low if largest else high
     (np.maximum if largest else np.minimum).at(out, places, values)
     return out
+
+
+def _limits(dtype):
+    """The numbers that lose to every other as largest and as smallest."""
+    if dtype.kind == "f":
+        return -math.inf, math.inf
+    return (False, True) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
 
 
 def _places(shape, index, dim):
@@ -752,8 +705,10 @@ def _reduced_at(name, x, dim, index, src, reduce, include_self):
         return result / counts if array.dtype.kind in "fc" else result // counts
     scatter_add(x.detach(), dim, wrap(i), src.detach())  # checks shapes and bounds
     attrs = {"dim": dim, "index": i, "include_self": include_self}
-    if array.ndim == 0:
-        raise errors.ShapeError(f"{name}: needs a dimension, got a 0-d tensor")
+    if not array.ndim or not raw(src).ndim:  # a number is a vector of one
+        flat, one = x.reshape(array.shape or (1,)), src.reshape(raw(src).shape or (1,))
+        i = wrap(i.reshape(i.shape or (1,)))
+        return _reduced_at(name, flat, dim, i, one, reduce, include_self).reshape(array.shape)
     if reduce == "prod":
         return scatter_product.op.apply((x, src), attrs)
     return scatter_extreme.op.apply((x, src), {**attrs, "largest": reduce == "amax"})
@@ -788,9 +743,15 @@ def index_reduce(input, dim, index, source, reduce, *, include_self=True):
     ``reduce`` is ``"prod"``, ``"mean"``, ``"amax"`` or ``"amin"``; see :func:`scatter_reduce`.
     """
     _reduction("index_reduce", reduce, ("prod", "mean", "amax", "amin"))
+    if not raw(input).ndim and raw(source).size == 1:  # a number is a vector of one
+        one = index_reduce(
+            input.reshape(1), dim, index.reshape(-1), source.reshape(1), reduce,
+            include_self=include_self,
+        )  # fmt: skip
+        return one.reshape(())
     n = raw(source).ndim
-    at = dim + n if dim < 0 else dim
-    if raw(index).ndim > 1 or raw(index).size != raw(source).shape[at]:
+    at = wrap_dim(dim, n)
+    if not n or raw(index).ndim > 1 or raw(index).size != raw(source).shape[at]:
         raise errors.DimError(
             f"index_reduce(): index must be a vector of {raw(source).shape[at]} elements, got "
             f"shape {raw(index).shape}"
@@ -867,7 +828,10 @@ def unsafe_chunk(input, chunks, dim=0):
 @function(method=True)
 def nonzero_static(input, *, size, fill_value=-1):
     """The first ``size`` indices of elements that are not zero, filled up with ``fill_value``."""
-    found = np.stack(np.nonzero(raw(input)), 1)[:size]
+    x = raw(input)
+    if size < 0:
+        raise errors.ShapeError(f"nonzero_static: size must be non-negative, got {size}")
+    found = np.stack(np.nonzero(x), 1)[:size] if x.ndim else np.zeros((0, 0), np.int64)
     out = np.full((size, raw(input).ndim), fill_value, np.int64)
     out[: len(found)] = found
     return wrap(out)

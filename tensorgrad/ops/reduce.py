@@ -1330,7 +1330,7 @@ def _logsumexp_definition(x, *, dim, keepdim=False):
 def logsumexp_over(x, *, dim, keepdim=False):
     """``log(sum(exp(x)))`` over ``dim``."""
     axis = axes_of(dim, x.ndim)
-    top = _shift(x, axis)
+    top = _shift(x.real if x.dtype.kind == "c" else x, axis)
     with np.errstate(invalid="ignore", divide="ignore"):
         out = np.log(total(np.exp(x - top), axis, True)) + top
         check = total(out)

@@ -32,7 +32,7 @@ from .._graph import (
     wrap,
 )
 from .._inplace import become, set_data, view_put
-from .._registry import METHODS, alias, function, link_view, note_view, op
+from .._registry import FUNCTIONS, METHODS, alias, function, link_view, note_view, op
 from ..errors import DimError, DtypeError, ShapeError
 from ..kernels.sums import total
 
@@ -1169,7 +1169,7 @@ def select_scatter(input, src, dim, index):
 
 
 @function(method=True)
-def slice_scatter(input, src, dim=0, start=None, end=None, step=1):
+def slice_scatter(input, src, dim=0, start=None, end=None, step=1, *, out=None):
     """A copy of ``input`` with ``src`` in ``start:end:step`` along ``dim``.
 
     Raises:
@@ -1180,7 +1180,8 @@ def slice_scatter(input, src, dim=0, start=None, end=None, step=1):
     tensor([0., 1., 1., 0.])
     """
     dim = wrap_dim(dim, array_of("slice_scatter", input).ndim)
-    return _scattered(input, src, SLICE, {"index": _along(dim, slice(start, end, step))})
+    attrs = {"index": _along(dim, slice(start, end, step))}
+    return _written(out, _scattered(input, src, SLICE, attrs))
 
 
 @function(method=True)
@@ -1821,6 +1822,8 @@ _SIDES = {"reflect": _reflected, "replicate": _edge, "circular": _wrapped}
 def _pad_repeating(x, dim, before, after, mode):
     """``x`` padded along ``dim`` with its own elements; negative numbers take away."""
     side = _SIDES[mode]
+    if mode == "replicate" and (before < 0 or after < 0):
+        return _replicated(x, dim, before, after)
     if before < 0 or after < 0:
         x = at(SLICE, x, _along(dim, slice(max(-before, 0), x.shape[dim] + min(after, 0))))
     parts = [side(x, dim, before, True)] if before > 0 else []
@@ -1828,6 +1831,17 @@ def _pad_repeating(x, dim, before, after, mode):
     if after > 0:
         parts.append(side(x, dim, after, False))
     return cat(parts, dim) if len(parts) > 1 else x
+
+
+def _replicated(x, dim, before, after):
+    """Replicated where a side takes away: what repeats may itself be taken away."""
+    size = x.shape[dim]
+    if not size or size + before + after <= 0:
+        raise ShapeError(
+            f"pad: ({before}, {after}) leaves nothing of dimension {dim} of {list(x.shape)}"
+        )
+    places = np.clip(np.arange(-before, size + after), 0, size - 1)
+    return FUNCTIONS["index_select"](x, dim, wrap(places))
 
 
 # --- diagonals and triangles ------------------------------------------------------------
@@ -1909,7 +1923,7 @@ def diag_embed(input, offset=0, dim1=-2, dim2=-1):
 
 
 @function(method=True)
-def diag(input, diagonal=0):
+def diag(input, diagonal=0, *, out=None):
     """A matrix with the 1-d ``input`` on a diagonal, or a copy of a diagonal of a matrix.
 
     Raises:
@@ -1921,9 +1935,9 @@ def diag(input, diagonal=0):
     """
     ndim = array_of("diag", input).ndim
     if ndim == 1:
-        return diag_embed(input, diagonal)
+        return _written(out, diag_embed(input, diagonal))
     if ndim == 2:
-        return _contiguous(_view_diagonal(input, diagonal))
+        return _written(out, _contiguous(_view_diagonal(input, diagonal)))
     raise ShapeError(f"diag(): Supports 1D or 2D tensors. Got {ndim}D")
 
 
@@ -2173,8 +2187,8 @@ _strided_add.vjp(
 def as_strided(input, size, stride, storage_offset=None):
     """A view of the memory under ``input`` with any shape, strides and offset, in elements.
 
-    They count in the memory of the tensor that ``input`` is a view of, which must be
-    contiguous; the offset is that of ``input`` by default. A write into a result whose
+    They count in the whole memory that ``input`` is a view of, which must be contiguous;
+    the offset is that of ``input`` by default. A write into a result whose
     elements share memory raises RuntimeError.
 
     Raises:
@@ -2190,13 +2204,19 @@ def as_strided(input, size, stride, storage_offset=None):
     base = input if input._base is None else input._base
     if input._edge is None and base._edge is not None:
         base = wrap(base._array)  # a view that was made without recording stays a constant
-    memory = base._array
+    memory, owner = base._array, owner_of(base._array)
+    whole = owner.flags.c_contiguous and owner.dtype == memory.dtype
+    if whole and base._edge is None and memory is not owner:  # a detached view
+        base, memory = wrap(owner), owner
+    before = (_address(memory) - _address(owner)) // memory.itemsize if whole else 0
     size = integers("as_strided", "size", (size,))
     stride = integers("as_strided", "stride", (stride,))
     if not memory.flags.c_contiguous:
         raise ShapeError("as_strided: the memory of this tensor is not contiguous; clone() it")
     if storage_offset is None:
         storage_offset = (_address(input._array) - _address(memory)) // memory.itemsize
+    else:
+        storage_offset = operator.index(storage_offset) - before
     if len(size) != len(stride):
         raise ShapeError(
             f"mismatch in length of strides and shape: size {list(size)}, stride {list(stride)}"

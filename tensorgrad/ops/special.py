@@ -632,7 +632,7 @@ heaviside.vjp(x=lambda g: zeros_of(g), values=lambda g, x: keep(g, x == 0))
 
 
 @function(method=True)
-def ldexp(input, other):
+def ldexp(input, other, *, out=None):
     """``input * 2**other``; integers become the default float.
 
     >>> import tensorgrad
@@ -640,7 +640,8 @@ def ldexp(input, other):
     tensor([4.0000, 1.5000])
     """
     x, y = coerce(div.op, (input, other))
-    return mul(x, pow(2.0, y))
+    result = mul(x, pow(2.0, y))
+    return result if out is None else write_out(out, result)
 
 
 # --- complex numbers --------------------------------------------------------------------
