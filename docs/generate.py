@@ -16,7 +16,7 @@ from inspect import Parameter
 from pathlib import Path
 
 import tensorgrad
-from tensorgrad import Tensor, _tensor, dtypes, return_types
+from tensorgrad import Tensor, _lazy, _tensor, dtypes, return_types
 from tensorgrad._registry import FUNCTIONS, METHODS, OPS
 
 ROOT = Path(__file__).parent.parent
@@ -26,6 +26,17 @@ NOTE = "Written by docs/generate.py; do not edit."
 
 # In the stub many a plain name is taken: tensorgrad.int is a dtype, Tensor.float a method. What
 # stands for those, and every other name that the package lacks, begins with an underscore.
+
+
+def lazy_imports():
+    """What the package imports when it is first touched, as import statements."""
+    lines = [f"from . import {name} as {name}" for name in (*_lazy.SUBMODULES, "autograd")]
+    lines.append("from . import return_types as return_types")
+    brought = _lazy.MODULE_OF.items()
+    lines += [f"from .{module} import {name} as {name}" for name, module in brought]
+    return "\n".join(sorted(lines))
+
+
 HEADER = f"""\
 # {NOTE}
 from builtins import bool as _bool
@@ -40,16 +51,7 @@ from typing import Any, Literal, TypeAlias, TypeVar, overload
 import numpy as np
 from typing_extensions import Self
 
-from . import augment as augment
-from . import autograd as autograd
-from . import cuda as cuda
-from . import datasets as datasets
-from . import nn as nn
-from . import optim as optim
-from . import return_types as return_types
-from . import serialization as serialization
-from . import testing as testing
-from . import utils as utils
+{lazy_imports()}
 from ._graph import Node as _Node
 from .autograd.hooks import RemovableHandle as _Handle
 from .dtypes import dtype as dtype
@@ -63,8 +65,6 @@ from .random import initial_seed as initial_seed
 from .random import manual_seed as manual_seed
 from .random import seed as seed
 from .random import set_rng_state as set_rng_state
-from .serialization import load as load
-from .serialization import save as save
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _Array: TypeAlias = np.ndarray[Any, Any]
@@ -189,7 +189,7 @@ TYPES = {
 ELSEWHERE = {
     ("bounds", "_Dims"): "randint randint_like",
     ("destination", "_Dims"): "movedim moveaxis",
-    ("dim", "_Dims"): "sum mean nansum nanmean var std var_mean std_mean amax amin any all norm "
+    ("dim", "_Dims"): "nuclear_norm sum mean nansum nanmean var std var_mean std_mean amax amin any all norm "
     "count_nonzero logsumexp squeeze",
     ("dims", "Any"): "tensordot",
     ("end", "_TensorLike"): "linspace logspace lerp",
@@ -471,6 +471,8 @@ def stub():
     lines = [HEADER, *(f"{name}: dtype" for name in dtype_names), ""]
     for name, fn in sorted(FUNCTIONS.items()):
         lines += define_function(name, fn)
+    for name in sorted(_lazy.METHODS):
+        lines += define(name, ["input: Tensor", "*args: Any", "**kwargs: Any"], "Tensor")
     return "\n".join([*lines, "", *stub_of_tensor()]) + "\n"
 
 

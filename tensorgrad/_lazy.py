@@ -1,0 +1,77 @@
+"""Names of the package that are imported when first used, so that a script pays for what it touches."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from ._graph import Tensor
+
+SUBMODULES = tuple("""
+    accelerator amp array_api augment backends compiler cuda datasets distributed distributions
+    fft func hub jit legacy linalg mps nn onnx optim profiler serialization settings sparse
+    special storage testing types utils version
+""".split())
+
+# Module -> the names that it brings to the package.
+BROUGHT = {
+    "amp": """
+        autocast
+    """,
+    "compiler": """
+        compile
+    """,
+    "func": """
+        vmap
+    """,
+    "legacy": """
+        BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor IntTensor
+        LongTensor ShortTensor _assert get_default_device is_nonzero range set_default_device
+        set_default_tensor_type typename
+    """,
+    "nn.functional": """
+        alpha_dropout bilinear celu_ channel_shuffle dropout pixel_shuffle pixel_unshuffle rrelu
+        selu_ threshold_
+    """,
+    "serialization": """
+        load save
+    """,
+    "settings": """
+        are_deterministic_algorithms_enabled get_float32_matmul_precision
+        get_num_interop_threads get_num_threads set_float32_matmul_precision set_flush_denormal
+        set_num_interop_threads set_num_threads use_deterministic_algorithms
+    """,
+    "sparse": """
+        sparse_coo_tensor spmm
+    """,
+    "storage": """
+        BoolStorage ByteStorage CharStorage ComplexDoubleStorage ComplexFloatStorage
+        DoubleStorage FloatStorage HalfStorage IntStorage LongStorage ShortStorage TypedStorage
+        UntypedStorage empty_strided frombuffer is_storage
+    """,
+}
+MODULE_OF = {name: module for module, names in BROUGHT.items() for name in names.split()}
+
+# Methods that PyTorch has as functions too: torch.exp_(x) is x.exp_().
+METHODS = frozenset("""
+    abs_ acos_ acosh_ addmv_ arccos_ arccosh_ arcsin_ arcsinh_ arctan_ arctanh_ as_strided_
+    asin_ asinh_ atan_ atanh_ ceil_ clamp_ clamp_max_ clamp_min_ clip_ cos_ cosh_ deg2rad_
+    detach_ erf_ erfc_ exp2_ exp_ expm1_ fill_ fix_ floor_ frac_ gcd_ i0_ index_put_ lcm_ ldexp_
+    log10_ log1p_ log2_ log_ logit_ nan_to_num_ neg_ negative_ rad2deg_ reciprocal_ relu_
+    resize_as_ round_ rsqrt_ sigmoid_ sin_ sinc_ sinh_ sqrt_ square_ tan_ tanh_ trunc_ xlogy_
+    zero_
+""".split())
+
+
+def find(name: str):
+    """The submodule, or what a submodule or Tensor has under ``name``.
+
+    Raises:
+        AttributeError: there is no such name.
+    """
+    if name in SUBMODULES:
+        return import_module(f"tensorgrad.{name}")
+    if name in MODULE_OF:
+        return getattr(import_module(f"tensorgrad.{MODULE_OF[name]}"), name)
+    if name in METHODS:
+        return getattr(Tensor, name)
+    raise AttributeError(f"module 'tensorgrad' has no attribute {name!r}")
