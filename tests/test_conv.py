@@ -127,10 +127,48 @@ def test_blocks_are_many_and_the_last_one_is_shorter(monkeypatch):
         ]
 
     whole = run()
+    monkeypatch.setattr(kernels, "_plan", kernels._Plan)  # not what was kept for larger blocks
     monkeypatch.setattr(kernels, "_BLOCK", 1)
     monkeypatch.setattr(kernels, "_SMALL", 120)
     for a, b in zip(run(), whole, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+
+
+# Input size, channels, outputs, kernel, stride, padding, dilation, groups.
+GRADIENTS = [
+    ((9,), 2, 6, (4,), (2,), (1,), (1,), 2),
+    ((7, 8), 3, 5, (3, 3), (1, 1), (1, 1), (1, 1), 1),
+    ((7, 8), 4, 6, (3, 2), (2, 3), (1, 0), (2, 1), 2),
+    ((20, 21), 3, 4, (5, 7), (1, 4), (2, 3), (1, 1), 1),
+    ((40, 41), 2, 3, (11, 11), (4, 4), (0, 2), (1, 1), 1),
+    ((4, 5, 6), 2, 4, (2, 3, 3), (1, 2, 2), (0, 1, 1), (1, 1, 2), 1),
+]
+
+
+@pytest.mark.parametrize("case", GRADIENTS, ids=str)
+@pytest.mark.parametrize("images", [1, 5])
+def test_both_ways_to_the_gradient_of_the_input_agree(case, images, monkeypatch):
+    size, channels, outputs, kernel, stride, padding, dilation, groups = case
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((images, channels, *size))
+    w = rng.standard_normal((outputs, channels // groups, *kernel))
+    attrs = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    target = tuple(
+        (n + 2 * p - d * (k - 1) - 1) // s + 1
+        for n, k, s, p, d in zip(size, kernel, stride, padding, dilation, strict=True)
+    )
+    y = ops.convolve.op.forward(x, w, size=target, **attrs)
+    want = ops._convolve_definition(tg.tensor(x), tg.tensor(w), size=target, **attrs).numpy()
+    np.testing.assert_allclose(y, want, rtol=1e-12, atol=1e-12)
+    g = rng.standard_normal(y.shape)
+    results = []
+    for adds in (False, True):
+        monkeypatch.setattr(kernels, "_adds", lambda *_, adds=adds: adds)
+        results.append(ops.convolve_input.op.forward(g, w, size=size, **attrs))
+    np.testing.assert_allclose(*results, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose((results[0] * x).sum(), (y * g).sum(), rtol=1e-10)
+    dw = ops.convolve_weight.op.forward(g, x, size=kernel, **attrs)
+    np.testing.assert_allclose((dw * w).sum(), (y * g).sum(), rtol=1e-10)
 
 
 def test_columns_are_never_made_for_the_whole_batch():

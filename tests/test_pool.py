@@ -247,6 +247,21 @@ def test_adaptive_pooling_to_nothing():
     agree(lambda lib: lib.nn.functional.adaptive_avg_pool2d(lib.ones(1, 2, 3, 3), (0, 2)))
 
 
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), 3e38])
+def test_an_element_that_is_not_finite_stays_in_its_bins(value):
+    def program(lib):
+        x = lib.arange(35.0).reshape(1, 1, 5, 7)
+        x[0, 0, 1, 2] = value
+        x.requires_grad_()
+        out = lib.nn.functional.adaptive_avg_pool2d(x, (3, 4))
+        g = lib.arange(12.0).reshape(1, 1, 3, 4)
+        g[0, 0, 2, 1] = value
+        out.backward(g)
+        return out, x.grad
+
+    agree(program)
+
+
 def test_blocks(monkeypatch):
     """The same results in blocks of one plane as in one piece."""
     x = np.random.default_rng(0).standard_normal((3, 4, 9, 8))
