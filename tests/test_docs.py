@@ -18,7 +18,8 @@ from tensorgrad.utils import data
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 MODULES = (tg, tg.autograd, tg.datasets, tg.distributions, tg.serialization, tg.testing, nn,
-           nn.functional, nn.init, optim, optim.lr_scheduler, optim.swa_utils, data)  # fmt: skip
+           nn.functional, nn.init, nn.models, optim, optim.lr_scheduler,
+           optim.swa_utils, data)  # fmt: skip
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 
 

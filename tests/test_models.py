@@ -761,3 +761,26 @@ def test_models_are_imported_when_first_touched():
         "else: raise SystemExit('no error')"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# --- docs/models.md ----------------------------------------------------------------------------
+
+
+def test_the_page_states_what_summary_counts():
+    """Parameters of all, the other figures of those that run quickly."""
+    page = (ROOT / "docs" / "models.md").read_text()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]]
+            for line in page.splitlines() if line.startswith("| `")]  # fmt: skip
+    stated = {r[0].strip("`"): [int(cell.replace(",", "")) for cell in r[2:4]] for r in rows}
+    for name, number in COUNTS.items():
+        assert stated[f"{name}()"][0] == number
+    quick = {
+        "lenet5()": (models.lenet5(), (1, 1, 28, 28)),
+        "vgg11_bn(small=True, num_classes=10)": (
+            models.vgg11_bn(small=True, num_classes=10, init_weights=False), (1, 3, 32, 32)
+        ),
+    }  # fmt: skip
+    for name, (model, size) in quick.items():
+        s = models.summary(model, size)
+        assert stated[name] == [s.parameters, s.multiply_adds]
+    assert str(models.summary(models.lenet5(modern=True), (1, 1, 28, 28))) in page
