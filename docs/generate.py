@@ -16,7 +16,7 @@ from inspect import Parameter
 from pathlib import Path
 
 import tensorgrad
-from tensorgrad import Tensor, _lazy, _tensor, dtypes, return_types
+from tensorgrad import Tensor, _layout, _lazy, _tensor, dtypes, return_types
 from tensorgrad._registry import FUNCTIONS, METHODS, OPS
 
 ROOT = Path(__file__).parent.parent
@@ -32,9 +32,15 @@ def lazy_imports():
     """What the package imports when it is first touched, as import statements."""
     lines = [f"from . import {name} as {name}" for name in (*_lazy.SUBMODULES, "autograd")]
     lines.append("from . import return_types as return_types")
-    brought = _lazy.MODULE_OF.items()
-    lines += [f"from .{module} import {name} as {name}" for name, module in brought]
-    return "\n".join(sorted(lines))
+    names = {"_layout": [n for n in vars(_layout) if not n.startswith("_") and n != "annotations"]}
+    names |= {module: brought.split() for module, brought in _lazy.BROUGHT.items()}
+    made = []  # classes that are made in a loop, which a type checker does not find
+    for module in ("legacy", "storage"):
+        text = (ROOT / "tensorgrad" / f"{module}.py").read_text()
+        made += [n for n in names[module] if not re.search(rf"^(def|class) {n}\b", text, re.M)]
+        names[module] = [n for n in names[module] if n not in made]
+    lines += [f"from .{module} import {n} as {n}" for module in names for n in names[module]]
+    return "\n".join([*sorted(lines), "", *(f"{name}: type[Any]" for name in made)])
 
 
 HEADER = f"""\
@@ -84,7 +90,6 @@ inf: _float
 nan: _float
 pi: _float
 newaxis: None
-strided: str
 
 class Size(tuple[_int, ...]):
     def numel(self) -> _int: ...
@@ -189,8 +194,8 @@ TYPES = {
 ELSEWHERE = {
     ("bounds", "_Dims"): "randint randint_like",
     ("destination", "_Dims"): "movedim moveaxis",
-    ("dim", "_Dims"): "nuclear_norm sum mean nansum nanmean var std var_mean std_mean amax amin any all norm "
-    "count_nonzero logsumexp squeeze",
+    ("dim", "_Dims"): "nuclear_norm sum mean nansum nanmean var std var_mean std_mean amax amin "
+    "any all norm count_nonzero logsumexp squeeze",
     ("dims", "Any"): "tensordot",
     ("end", "_TensorLike"): "linspace logspace lerp",
     ("end", "_int"): "slice_scatter",

@@ -1,4 +1,4 @@
-"""Names of the package that are imported when first used, so that a script pays for what it touches."""
+"""Names of the package that are imported when first used: a script pays for what it touches."""
 
 from __future__ import annotations
 
