@@ -162,6 +162,72 @@ class Rows:
         return x, g
 
 
+@dataclass(frozen=True)
+class Layer:
+    """Forward and backward of one function of ``nn.functional`` on float32 images.
+
+    For the same contenders as :class:`Text`. The gradients of all inputs are wanted.
+
+    Attributes:
+        shapes: of the images and of the other tensors that the function takes first.
+    """
+
+    name: str
+    function: str
+    shapes: tuple[tuple[int, ...], ...]
+    arguments: tuple = ()
+
+    contenders = Text.contenders
+
+    @property
+    def title(self) -> str:
+        return f"{self.function} of {self.shapes[0]} floats, forward and backward"
+
+    def without_noise(self) -> Layer:
+        return self
+
+    def data(self) -> list[np.ndarray]:
+        """The tensors, each of variance 1 over the elements of a window."""
+        rng = np.random.default_rng(5)
+        first, *rest = (rng.standard_normal(shape, dtype=np.float32) for shape in self.shapes)
+        return [first, *(array / np.float32(array[0].size ** 0.5) for array in rest)]
+
+    def slope(self, shape: tuple[int, ...]) -> np.ndarray:
+        """The gradient of the result; small, so that sums over all pixels have variance 1."""
+        rng = np.random.default_rng(7)
+        pixels = shape[0] * shape[2] * shape[3]
+        return rng.standard_normal(shape, dtype=np.float32) / np.float32(pixels**0.5)
+
+
+@dataclass(frozen=True)
+class Photos:
+    """One training step of a network for images, by SGD; for the same contenders as Text.
+
+    Attributes:
+        model: the name of the function in with_torch that makes the model of ``lib.nn``.
+        shape: of the batch.
+        lr: learning rate; small, or the rounding errors of the first steps grow.
+    """
+
+    name: str
+    title: str
+    model: str
+    shape: tuple[int, int, int, int]
+    classes: int = 10
+    lr: float = 0.0001
+
+    contenders = Text.contenders
+
+    def without_noise(self) -> Photos:
+        return self
+
+    def data(self) -> tuple[np.ndarray, np.ndarray]:
+        """Images, and their classes, int64."""
+        rng = np.random.default_rng(6)
+        x = rng.standard_normal(self.shape, dtype=np.float32)
+        return x, rng.integers(0, self.classes, self.shape[0])
+
+
 def twenty_ops(lib, x, w):
     y = x
     for _ in range(4):
@@ -240,7 +306,21 @@ _ROWS = [
     Rows("gelu"),
 ]
 
-Case = Net | Chain | Text | Rows
+_IMAGES = (32, 64, 32, 32)
+_LAYERS = [
+    Layer("conv-3x3", "conv2d", (_IMAGES, (64, 64, 3, 3)), (None, 1, 1)),
+    Layer("conv-1x1", "conv2d", (_IMAGES, (64, 64, 1, 1))),
+    Layer("max-pool", "max_pool2d", (_IMAGES,), (3, 2)),
+    Layer("avg-pool", "avg_pool2d", (_IMAGES,), (2,)),
+    Layer("batch-norm", "batch_norm", (_IMAGES,), (None, None, None, None, True)),
+]
+_PHOTOS = [
+    Photos("lenet", "training step, LeNet-5, batch 64", "lenet", (64, 1, 28, 28)),
+    Photos("vgg11-bn", "training step, VGG-11 with batch norm, batch 16", "vgg", (16, 3, 32, 32)),
+    Photos("resnet18", "training step, ResNet-18, batch 8", "resnet", (8, 3, 32, 32)),
+]
+
+Case = Net | Chain | Text | Rows | Layer | Photos
 TIMED: dict[str, Case] = {
     case.name: case
     for case in [
@@ -248,6 +328,8 @@ TIMED: dict[str, Case] = {
         *_CHAINS,
         *_TEXTS,
         *_ROWS,
+        *_LAYERS,
+        *_PHOTOS,
     ]
 }
 MEMORY_NET = _NETS[3]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from .cases import LEARNING_RATE, Case, Chain, Net, Rows, Text
+from .cases import LEARNING_RATE, Case, Chain, Layer, Net, Photos, Rows, Text
 
 
 def build(torch, case: Case):
@@ -13,6 +13,10 @@ def build(torch, case: Case):
         return prediction(torch, case)
     if isinstance(case, Rows):
         return function(torch, case)
+    if isinstance(case, Layer):
+        return layer(torch, case)
+    if isinstance(case, Photos):
+        return recognition(torch, case)
     return training(torch, case) if isinstance(case, Net) else chain(torch, case)
 
 
@@ -77,6 +81,89 @@ def function(torch, case: Rows):
         return (x.grad,)
 
     return step
+
+
+def layer(torch, case: Layer):
+    tensors = [torch.tensor(array, requires_grad=True) for array in case.data()]
+    run = getattr(torch.nn.functional, case.function)
+    g = torch.tensor(case.slope(tuple(run(*tensors, *case.arguments).shape)))
+
+    def step():
+        for tensor in tensors:
+            tensor.grad = None
+        run(*tensors, *case.arguments).backward(g)
+        return [tensor.grad[:1] for tensor in tensors]  # enough to compare
+
+    return step
+
+
+def recognition(torch, case: Photos):
+    torch.manual_seed(1)
+    model = {"lenet": lenet, "vgg": vgg, "resnet": resnet}[case.model](torch.nn, case)
+    x, y = (torch.tensor(array) for array in case.data())
+    criterion = torch.nn.CrossEntropyLoss()
+    optimizer = torch.optim.SGD(model.parameters(), lr=case.lr)
+
+    def step():
+        optimizer.zero_grad()
+        loss = criterion(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return (loss,)
+
+    return step
+
+
+def lenet(nn, case: Photos):
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+        nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(),
+        nn.Linear(84, case.classes),
+    )  # fmt: skip
+
+
+def convolution(nn, channels: int, outputs: int, size: int = 3, stride: int = 1):
+    """A convolution and its batch norm."""
+    return [
+        nn.Conv2d(channels, outputs, size, stride, size // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+    ]
+
+
+def vgg(nn, case: Photos):
+    layers, channels = [], case.shape[1]
+    for stage in ((64,), (128,), (256, 256), (512, 512), (512, 512)):
+        for outputs in stage:
+            layers += [*convolution(nn, channels, outputs), nn.ReLU()]
+            channels = outputs
+        layers.append(nn.MaxPool2d(2))
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels, case.classes))
+
+
+def resnet(nn, case: Photos):
+    class Block(nn.Module):
+        def __init__(self, channels, outputs, stride):
+            super().__init__()
+            self.body = nn.Sequential(
+                *convolution(nn, channels, outputs, 3, stride), nn.ReLU(),
+                *convolution(nn, outputs, outputs),
+            )  # fmt: skip
+            self.skip = nn.Sequential()
+            if channels != outputs:
+                self.skip = nn.Sequential(*convolution(nn, channels, outputs, 1, stride))
+            self.relu = nn.ReLU()
+
+        def forward(self, x):
+            return self.relu(self.body(x) + self.skip(x))
+
+    layers, channels = [*convolution(nn, case.shape[1], 64), nn.ReLU()], 64
+    for outputs in (64, 128, 256, 512):
+        layers += [Block(channels, outputs, 1 if outputs == 64 else 2), Block(outputs, outputs, 1)]
+        channels = outputs
+    return nn.Sequential(
+        *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, case.classes)
+    )
 
 
 def prediction(torch, case: Text):
