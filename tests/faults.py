@@ -158,7 +158,7 @@ FAULTS = [
     Fault("log_softmax overflows for large values", "tensorgrad/ops/fused.py",
           "shifted = x - np.maximum.reduce(x, 1, keepdims=True)", "shifted = x - 0.0",
           "tests/test_losses.py::test_losses_are_stable_at_large_logits"),
-    Fault("dropout does not make up for what it zeroes", "nn/functional/dropout.py",
+    Fault("dropout does not make up for what it zeroes", "nn/functional/dropouts.py",
           "scale = 1.0 / (1.0 - p) if p < 1.0 else 0.0", "scale = 1.0",
           f"{NN}test_dropout_keeps_the_mean_and_repeats_with_the_seed"),
     Fault("batch norm's running variance is the biased one", "tensorgrad/ops/normalization.py",

@@ -4,8 +4,8 @@ from .activation import *  # noqa: F403
 from .attention import *  # noqa: F403
 from .conv import *  # noqa: F403
 from .ctc import *  # noqa: F403
-from .dropout import *  # noqa: F403
-from .linear import *  # noqa: F403
+from .dropouts import *  # noqa: F403
+from .linear_maps import *  # noqa: F403
 from .loss import *  # noqa: F403
 from .margin_loss import *  # noqa: F403
 from .normalization import *  # noqa: F403

@@ -11,8 +11,8 @@ import tensorgrad as tg
 from tensorgrad import Tensor, dtypes, errors
 from tensorgrad._graph import wrap
 from tensorgrad.kernels import sampling
-from tensorgrad.nn.functional.dropout import dropout
-from tensorgrad.nn.functional.linear import linear
+from tensorgrad.nn.functional.dropouts import dropout
+from tensorgrad.nn.functional.linear_maps import linear
 from tensorgrad.ops.attention import attention
 from tensorgrad.ops.shape import pad
 from tensorgrad.random import default_generator
