@@ -21,9 +21,7 @@ __all__ = [
 _EPS = 1e-6  # PyTorch's, added to the norm
 
 
-def clip_grad_norm_(
-    parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None
-):
+def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):
     """Scale all gradients by one factor so that their common norm is at most ``max_norm``.
 
     Args:
@@ -115,9 +113,7 @@ def clip_grads_with_norm_(parameters, max_norm, total_norm, foreach=None):
             mark_mutated(array)
 
 
-def clip_grad_norm(
-    parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None
-):
+def clip_grad_norm(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):
     """The deprecated name of :func:`clip_grad_norm_`; warns."""
     warnings.warn(
         "`torch.nn.utils.clip_grad_norm` is now deprecated in favor of "
