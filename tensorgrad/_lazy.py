@@ -8,8 +8,8 @@ from ._graph import Tensor
 
 SUBMODULES = tuple("""
     accelerator amp array_api augment backends compiler cuda datasets distributed distributions
-    fft func hub jit legacy linalg mps nn onnx optim profiler serialization settings sparse
-    special storage testing types utils version
+    fft func hub jit legacy linalg mps nn onnx optim profiler serialization settings signal
+    sparse special storage testing types utils version
 """.split())
 
 # Module -> the names that it brings to the package.
@@ -39,6 +39,9 @@ BROUGHT = {
         are_deterministic_algorithms_enabled get_float32_matmul_precision
         get_num_interop_threads get_num_threads set_float32_matmul_precision set_flush_denormal
         set_num_interop_threads set_num_threads use_deterministic_algorithms
+    """,
+    "signal.fourier": """
+        bartlett_window blackman_window hamming_window hann_window istft kaiser_window stft
     """,
     "sparse": """
         sparse_coo_tensor spmm

@@ -190,6 +190,18 @@ def map_(self, tensor, callable):
 
 
 @method
+def map2_(self, x, y, callable):
+    """Write ``callable(a, b, c)`` for each triple of elements into this tensor; slow."""
+    if self.requires_grad:
+        raise TypeError("Can't call map2_() on Variable that requires grad. Use detach() first")
+    first, second = (np.broadcast_to(t._array, self._array.shape) for t in (x, y))
+    for i in np.ndindex(self._array.shape):
+        self._array[i] = callable(self._array[i].item(), first[i].item(), second[i].item())
+    _graph.mark_mutated(self._array)
+    return self
+
+
+@method
 def apply_(self, callable):
     """Write ``callable(a)`` for each element into this tensor; slow."""
     if self.requires_grad:
@@ -538,6 +550,151 @@ def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=F
     return creation.full(
         size, fill_value, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad
     )
+
+
+@method
+def new_empty_strided(
+    self, size, stride, dtype=None, layout=None, device=None, pin_memory=False,
+    requires_grad=False,
+):  # fmt: skip
+    """As :func:`tensorgrad.empty_strided`, in the dtype of this tensor."""
+    from .storage import empty_strided
+
+    return empty_strided(
+        size, stride, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad
+    )
+
+
+# --- what other modules hold ------------------------------------------------------------
+
+
+@method
+def stft(
+    self, n_fft, hop_length=None, win_length=None, window=None, center=True, pad_mode="reflect",
+    normalized=False, onesided=None, return_complex=None, align_to_window=None,
+):  # fmt: skip
+    """See :func:`tensorgrad.stft`."""
+    from .signal.fourier import stft
+
+    return stft(
+        self, n_fft, hop_length, win_length, window, center, pad_mode, normalized, onesided,
+        return_complex, align_to_window,
+    )  # fmt: skip
+
+
+@method
+def istft(
+    self, n_fft, hop_length=None, win_length=None, window=None, center=True, normalized=False,
+    onesided=None, length=None, return_complex=False,
+):  # fmt: skip
+    """See :func:`tensorgrad.istft`."""
+    from .signal.fourier import istft
+
+    return istft(
+        self, n_fft, hop_length, win_length, window, center, normalized, onesided, length,
+        return_complex,
+    )  # fmt: skip
+
+
+def _resized(self, size, name):
+    warnings.warn(
+        f"non-inplace {name} is deprecated; use reshape", UserWarning, stacklevel=3
+    )
+    shape = creation.size_of(size)
+    n = 1
+    for k in shape:
+        n *= k
+    if n != self._array.size:
+        raise RuntimeError(
+            f"requested resize to {shape} ({n} elements in total), but the given tensor has a "
+            f"size of {tuple(self.shape)} ({self._array.size} elements); only the shape can "
+            "change, so the number of elements must not"
+        )
+    return FUNCTIONS["reshape"](self, shape)
+
+
+@method
+def resize(self, *sizes):
+    """``reshape``, with a warning: deprecated in PyTorch.
+
+    Raises:
+        RuntimeError: the number of elements differs.
+    """
+    return _resized(self, sizes, "resize")
+
+
+@method
+def resize_as(self, tensor):
+    """``reshape_as``, with a warning: deprecated in PyTorch.
+
+    Raises:
+        RuntimeError: the number of elements differs.
+    """
+    return _resized(self, (tuple(tensor.shape),), "resize_as")
+
+
+@method
+def dim_order(self, *, ambiguity_check=False):
+    """The dimensions from the one with the longest steps in memory to the shortest.
+
+    Args:
+        self: the tensor.
+        ambiguity_check: True refuses tensors for which there are several orders; a list of memory
+            formats refuses those that are in none or in several of them.
+
+    Raises:
+        RuntimeError: the order is not unique.
+        TypeError: ``ambiguity_check`` is neither a bool nor a list of memory formats.
+
+    >>> import tensorgrad
+    >>> tensorgrad.zeros(2, 3, 4).permute(2, 0, 1).dim_order()
+    (1, 2, 0)
+    """
+    formats = ambiguity_check if isinstance(ambiguity_check, list | tuple) else None
+    if not isinstance(ambiguity_check, bool) and (
+        formats is None or not all(isinstance(f, _layout.memory_format) for f in formats)
+    ):
+        raise TypeError("ambiguity_check must be a bool or a list of memory formats")
+    steps, n = self.stride(), self.dim()
+    order = tuple(sorted(range(n), key=lambda d: (-steps[d], d)))
+    if formats:
+        unique = sum(self.is_contiguous(memory_format=f) for f in formats) == 1
+    else:
+        sizes = [k for k, step in zip(self.shape, steps, strict=True) if step]
+        unique = n < 2 or (len(set(steps)) == n and 1 not in sizes and len(sizes) == n)
+    if ambiguity_check and not unique:
+        raise RuntimeError(
+            "The tensor does not have unique dim order, or cannot map to exact one of the given "
+            f"memory formats: shape {tuple(self.shape)}, strides {steps}"
+        )
+    return order
+
+
+def _of_sparse(name):
+    def refuse(self):
+        raise RuntimeError(
+            f"{name} expected sparse coordinate tensor layout but got Strided; to_sparse() gives it"
+        )
+
+    refuse.__name__ = refuse.__qualname__ = name
+    refuse.__doc__ = "Raises RuntimeError: only sparse tensors have it."
+    return method(refuse)
+
+
+for _name in ("coalesce", "indices", "is_coalesced", "values"):
+    _of_sparse(_name)
+
+
+@method
+def sparse_dim(self):
+    """0: the tensor is dense."""
+    return 0
+
+
+@method
+def dense_dim(self):
+    """The number of dimensions: the tensor is dense."""
+    return self._array.ndim
 
 
 # --- Python's protocols -----------------------------------------------------------------

@@ -16,11 +16,22 @@ from .._graph import Tensor, edge_of, ndarray, wrap
 from .._inplace import adopt, check_memory, check_writable, fit, keep_saved
 from .._registry import METHODS, function, op
 from .comparison import clamp
-from .elementwise import float_power, keep, where
-from .index import _gather, scatter, scatter_add
+from .elementwise import clone, float_power, keep, lerp, where
+from .index import _gather, gather, scatter, scatter_add, sort
 from .linalg import addbmm, addmm, addmv, addr, baddbmm, matmul, times
 from .reduce import cumprod, cumsum, inverse, mean, norm, published, raw, sum
-from .shape import cat, chunk, flip, split, stack, unsqueeze, wrap_dim
+from .shape import (
+    cat,
+    chunk,
+    flip,
+    movedim,
+    narrow,
+    reshape,
+    split,
+    stack,
+    unsqueeze,
+    wrap_dim,
+)
 from .special import conj, ldexp, lgamma
 
 # --- products of vectors ----------------------------------------------------------------
@@ -792,6 +803,120 @@ for _function in (
     METHODS[_function.__name__ + "_"] = _written(_function)
 
 
+# --- quantiles --------------------------------------------------------------------------
+
+_BETWEEN = ("linear", "lower", "higher", "midpoint", "nearest")
+
+
+def _probabilities(name, q, like):
+    """``q`` as a tensor in the dtype of ``like``, all of it within [0, 1]."""
+    if isinstance(q, Tensor):
+        if q.dtype != like.dtype:
+            raise errors.DtypeError(
+                f"{name}() q tensor must be same dtype as the input tensor, got {q.dtype} and "
+                f"{like.dtype}"
+            )
+        if q._array.ndim > 1:
+            raise errors.ShapeError(
+                f"{name}() q must be a scalar or 1D tensor, got shape {q._array.shape}"
+            )
+    elif isinstance(q, int | float | np.number):
+        q = wrap(np.asarray(q, raw(like).dtype))
+    else:
+        raise TypeError(f"{name}(): argument 'q' must be Tensor or float, not {type(q).__name__}")
+    if not ((raw(q) >= 0) & (raw(q) <= 1)).all():
+        raise RuntimeError(f"{name}() q must be in the range [0, 1] but got {raw(q).tolist()}")
+    return q
+
+
+def _quantile(name, input, q, dim, keepdim, interpolation, skips_nan):
+    """Sort, and read the rows at the ranks that ``q`` stands for."""
+    x = raw(input)
+    if not x.size:
+        raise errors.ShapeError(f"{name}() input tensor must be non-empty, got shape {x.shape}")
+    if x.dtype.char not in "fd":
+        raise errors.DtypeError(
+            f"{name}() input tensor must be either float or double dtype, got {dtypes.of(x.dtype)}"
+        )
+    if interpolation not in _BETWEEN:
+        raise RuntimeError(
+            f"{name}() interpolation must be one of linear, lower, higher, midpoint or nearest, "
+            f"but got {interpolation}"
+        )
+    q = _probabilities(name, q, input)
+    if dim is not None:
+        dim = wrap_dim(dim, x.ndim)
+    whole = dim is None or not x.ndim
+    rows = reshape(input, (-1,)) if whole else movedim(input, dim, -1)
+    out = _at_ranks(sort(rows).values, reshape(q, (-1,)), interpolation, skips_nan)
+    out = movedim(out, -1, 0) if raw(q).ndim else reshape(out, out.shape[:-1])
+    if not keepdim or not x.ndim:
+        return out
+    shape = (1,) * x.ndim if whole else (*x.shape[:dim], 1, *x.shape[dim + 1 :])
+    return reshape(out, (*raw(q).shape, *shape))
+
+
+def _at_ranks(rows, q, interpolation, skips_nan):
+    """Between the neighbours of each rank; a row with a nan gives its last element, a nan."""
+    x = raw(rows)
+    missing = np.isnan(x).sum(-1, keepdims=True)
+    if skips_nan:
+        ranks = clamp(q * wrap((x.shape[-1] - 1 - missing).astype(x.dtype)), min=0)
+    else:
+        last = x.dtype.type(x.shape[-1] - 1)
+        ranks = where(wrap(missing > 0), wrap(np.full((), last)), q * float(last))
+    at = raw(ranks)
+    below, above = np.floor(at), np.ceil(at)
+    if interpolation in ("lower", "higher", "nearest"):
+        chosen = {"lower": below, "higher": above, "nearest": np.rint(at)}[interpolation]
+        return gather(rows, -1, wrap(chosen.astype(np.int64)))
+    weight = wrap(np.full_like(at, 0.5)) if interpolation == "midpoint" else ranks - wrap(below)
+    below, above = (gather(rows, -1, wrap(i.astype(np.int64))) for i in (below, above))
+    return lerp(below, above, weight)
+
+
+@published
+def quantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
+    """The values below which the fractions ``q`` of the elements lie.
+
+    Args:
+        input: float32 or float64.
+        q: a number, or a tensor of at most one dimension in the dtype of ``input``, within [0, 1].
+        dim: where to look; all elements by default.
+        keepdim: keep ``dim`` as 1.
+        interpolation: between two elements: "linear", "lower", "higher", "midpoint", "nearest".
+
+    Returns:
+        The shape of the reduction, after a first dimension for ``q`` where that is 1-d. A row with
+        a nan gives nan.
+
+    Raises:
+        RuntimeError: ``input`` is empty or of another dtype, ``q`` is outside [0, 1] or of another
+            dtype or shape, or ``interpolation`` is unknown.
+        IndexError: ``dim`` is out of range.
+
+    >>> import tensorgrad
+    >>> tensorgrad.tensor([3.0, 1.0, 2.0]).quantile(0.75)
+    tensor(2.5000)
+    """
+    return _quantile("quantile", input, q, dim, keepdim, interpolation, skips_nan=False)
+
+
+@published
+def nanquantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
+    """:func:`quantile` of the elements that are not nan; nan where there are none.
+
+    Raises:
+        RuntimeError: as for :func:`quantile`.
+        IndexError: ``dim`` is out of range.
+
+    >>> import tensorgrad
+    >>> tensorgrad.tensor([3.0, float("nan"), 2.0]).nanquantile(0.5)
+    tensor(2.5000)
+    """
+    return _quantile("nanquantile", input, q, dim, keepdim, interpolation, skips_nan=True)
+
+
 # --- other names for what is there ------------------------------------------------------
 
 
@@ -823,6 +948,31 @@ def unsafe_split(input, split_size, dim=0):
 def unsafe_chunk(input, chunks, dim=0):
     """The same as ``chunk``, whose parts may be written to here in any case."""
     return chunk(input, chunks, dim)
+
+
+@function(method=True)
+def unsafe_split_with_sizes(input, split_sizes, dim=0):
+    """The same as ``split_with_sizes``, whose parts may be written to here in any case."""
+    return split(input, list(split_sizes), dim)
+
+
+@published
+def narrow_copy(input, dim, start, length):
+    """``narrow`` with memory of its own."""
+    return clone(narrow(input, dim, start, length))
+
+
+@function
+def norm_except_dim(v, pow=2, dim=0):
+    """The norm of order ``pow`` over all dimensions but ``dim``, kept as 1; -1 keeps none.
+
+    Weight normalisation divides by it, arXiv:1602.07868.
+    """
+    n = raw(v).ndim
+    if dim == -1:
+        return norm(v, pow)
+    dim = wrap_dim(dim, n)
+    return norm(v, pow, [d for d in range(n) if d != dim], True) if n > 1 else norm(v, pow, 1)
 
 
 @function(method=True)
