@@ -20,7 +20,7 @@ OP_ORDER = [
     "decomposition", "measure", "gamma",
     "conv", "pool",
     "fused", "attention", "normalization", "embedding", "recurrent",
-    "distance", "random", "wirtinger",
+    "distance", "random", "wirtinger", "loss",
 ]  # fmt: skip
 # What a plain import must not pay for.
 FORBIDDEN = ["scipy", "matplotlib", "torch", "hypothesis", "pytest", "PIL", "numba", "sklearn",

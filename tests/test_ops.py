@@ -670,6 +670,13 @@ CASES = {
     "var": spread, "std": spread, "norm": norm,
     "max_all": whole, "min_all": whole, "mean_all": whole,
     "median_all": lambda d: ([d.x(min_side=1)], {"skip": False}),
+    "tempered_exp": lambda d: (
+        [d.x()], {"t": d.choice(0.5, 1.0, 1.5), "power": d.choice(1.0, 0.5, 2.0)}),
+    "tempered_log_of_exp": lambda d: (
+        [d.x()], {"t1": d.choice(0.0, 0.5, 1.0), "t2": d.choice(0.5, 1.0, 1.5)}),
+    "tempered_log_softmax": lambda d: (
+        [x := d.x(min_dims=1, min_side=1)],
+        {"dim": d.axis(x), "t": d.choice(0.5, 1.0, 1.5, 4.0)}),
     "softmax": on_axis, "log_softmax": on_axis, "cumsum": on_axis, "cumprod": on_axis,
     "logcumsumexp": on_axis, "recurrence": recurrence, "delay": delay, "pick": pick,
     "place": place, "where": condition, "expand": expand, "sum_to": sum_to,

@@ -22,3 +22,4 @@ from . import recurrent
 from . import distance
 from . import random
 from . import wirtinger
+from . import loss
