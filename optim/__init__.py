@@ -29,13 +29,17 @@ _FILES = {
     "Adafactor": "_adafactor",
     "Adagrad": "adagrad",
     "Adamax": "adamax",
+    "LAMB": "lamb",
+    "LARS": "lars",
     "LBFGS": "lbfgs",
+    "Lion": "lion",
     "Muon": "_muon",
     "NAdam": "nadam",
     "RAdam": "radam",
     "RMSprop": "rmsprop",
     "Rprop": "rprop",
     "SparseAdam": "sparse_adam",
+    "lr_range_test": "lr_range",
     "swap_in_optimizer_params_and_state": "_stateless",
 }
 _SUBMODULES = ("adamw", "lr_scheduler", "swa_utils", *_FILES.values())

@@ -21,7 +21,8 @@ class Adadelta(Bucketed):
         a  = ρ a + (1 - ρ) d²
         p -= lr * d
 
-    Zeiler, "ADADELTA: an adaptive learning rate method" (arXiv:1212.5701), who has no ``lr``.
+    Zeiler, "ADADELTA: an adaptive learning rate method" (arXiv:1212.5701), who has no ``lr``
+    and ρ = 0.95: ``lr=1.0, rho=0.95`` is the paper's method. ``lr`` does not enter a.
 
     Args:
         params: tensors, ``(name, tensor)`` pairs, or dicts of groups, see :class:`Optimizer`.

@@ -7,7 +7,7 @@ import numpy as np
 from tensorgrad._graph import wrap
 
 from ._bucketed import Bucketed, direction
-from .optimizer import check_options, count_dtype
+from .optimizer import check_options, chosen, count_dtype
 
 add, divide, multiply, sqrt, subtract = np.add, np.divide, np.multiply, np.sqrt, np.subtract
 
@@ -22,7 +22,8 @@ class Adagrad(Bucketed):
         p -= lr / (1 + (t - 1) * lr_decay) * g / (sqrt(G) + eps)
 
     Duchi, Hazan and Singer, "Adaptive subgradient methods for online learning and stochastic
-    optimization" (2011).
+    optimization" (2011), without ``lr_decay``. With ``eps_inside_sqrt`` the divisor is
+    ``sqrt(G + eps)``.
 
     Args:
         params: tensors, ``(name, tensor)`` pairs, or dicts of groups, see :class:`Optimizer`.
@@ -34,6 +35,8 @@ class Adagrad(Bucketed):
         foreach, fused: accepted; all parameters are always updated together.
         maximize: climb instead of descend.
         differentiable: must be False.
+        eps_inside_sqrt: add ``eps`` before the root is taken. Not in PyTorch; also an option
+            of a group, and among the saved options where it is True.
 
     State, from the beginning: ``step`` (t) and ``sum`` (G).
 
@@ -54,11 +57,13 @@ class Adagrad(Bucketed):
     def __init__(
         self, params, lr=1e-2, lr_decay=0, weight_decay=0, initial_accumulator_value=0, eps=1e-10,
         foreach=None, *, maximize=False, differentiable=False, fused=None,
+        eps_inside_sqrt=False,
     ):  # fmt: skip
         options = {
             "lr": lr, "lr_decay": lr_decay, "eps": eps, "weight_decay": weight_decay,
             "initial_accumulator_value": initial_accumulator_value, "foreach": foreach,
             "maximize": maximize, "differentiable": differentiable, "fused": fused,
+            **chosen(eps_inside_sqrt=eps_inside_sqrt),
         }  # fmt: skip
         check_options(options, "lr lr_decay weight_decay initial_accumulator_value eps")
         super().__init__(params, options)
@@ -93,8 +98,12 @@ class Adagrad(Bucketed):
         g = direction(group, weight_decay, p, g, t, u)
         multiply(g, g, u)
         add(total, u, total)
-        sqrt(total, u)
-        add(u, eps, u)
+        if group.get("eps_inside_sqrt"):
+            add(total, eps, u)
+            sqrt(u, u)
+        else:
+            sqrt(total, u)
+            add(u, eps, u)
         divide(g, u, u)
         multiply(u, lr, u)
         subtract(p, u, p)

@@ -9,7 +9,7 @@ import numpy as np
 from tensorgrad._graph import Tensor
 
 from ._bucketed import Bucketed
-from .optimizer import check_options
+from .optimizer import check_options, chosen
 
 add, divide, multiply, sqrt, subtract = np.add, np.divide, np.multiply, np.sqrt, np.subtract
 
@@ -25,7 +25,9 @@ class Adam(Bucketed):
         p -= lr * m / (1 - β1^t) / (sqrt(v / (1 - β2^t)) + eps)
 
     This is Algorithm 1 of Kingma and Ba, "Adam: a method for stochastic optimization"
-    (arXiv:1412.6980), with ``eps`` outside the root as printed there. ``amsgrad`` divides
+    (arXiv:1412.6980), with ``eps`` outside the root as printed there; with ``eps_inside_sqrt``
+    the divisor is ``sqrt(v / (1 - β2^t) + eps)``, whose slope is bounded where v is 0: the two
+    are alike if ``eps`` is squared, and differ most where v is of its size. ``amsgrad`` divides
     by the largest v so far (Reddi et al., "On the convergence of Adam and beyond", 2018), as
     PyTorch does, before the correction by 1 - β2^t.
 
@@ -41,6 +43,8 @@ class Adam(Bucketed):
         differentiable: must be False.
         decoupled_weight_decay: shrink p by ``lr * λ * p`` instead of adding λ p to g,
             as :class:`AdamW`.
+        eps_inside_sqrt: add ``eps`` before the root is taken. Not in PyTorch; also an option
+            of a group, and among the saved options where it is True.
 
     State: ``step`` (t), ``exp_avg`` (m), ``exp_avg_sq`` (v) and, with amsgrad,
     ``max_exp_avg_sq``.
@@ -62,13 +66,14 @@ class Adam(Bucketed):
     def __init__(
         self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, amsgrad=False, *,
         foreach=None, maximize=False, capturable=False, differentiable=False, fused=None,
-        decoupled_weight_decay=False,
+        decoupled_weight_decay=False, eps_inside_sqrt=False,
     ):  # fmt: skip
         options = {
             "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay,
             "amsgrad": amsgrad, "maximize": maximize, "foreach": foreach,
             "capturable": capturable, "differentiable": differentiable, "fused": fused,
             "decoupled_weight_decay": decoupled_weight_decay,
+            **chosen(eps_inside_sqrt=eps_inside_sqrt),
         }  # fmt: skip
         check_options(options, "lr eps weight_decay")
         if not any(all(isinstance(beta, kind) for beta in betas) for kind in (float, Tensor)):
@@ -87,16 +92,18 @@ class Adam(Bucketed):
             float(beta2),
             float(group["eps"]),
             float(group["weight_decay"]),
+            bool(group.get("eps_inside_sqrt")),
         )
 
     def _coefficients(self, options, count):
-        lr, beta1, beta2, eps, weight_decay = options
+        lr, beta1, beta2, eps, weight_decay, inside = options
         # lr * m / c1 / (sqrt(v) / r + eps) is computed as (lr * r / c1) * m / (sqrt(v) + eps * r):
         # one pass less over the arrays.
         root = math.sqrt(1.0 - beta2**count)
         rate = lr * root / (1.0 - beta1**count)
+        eps = eps * root * root if inside else eps * root
         return (
-            beta1, 1.0 - beta1, beta2, 1.0 - beta2, eps * root, rate,
+            beta1, 1.0 - beta1, beta2, 1.0 - beta2, eps, rate,
             weight_decay, lr * weight_decay,
         )  # fmt: skip
 
@@ -120,8 +127,12 @@ class Adam(Bucketed):
         add(exp_avg_sq, u, exp_avg_sq)
         if max_exp_avg_sq is not None:
             exp_avg_sq = np.maximum(max_exp_avg_sq, exp_avg_sq, out=max_exp_avg_sq)
-        sqrt(exp_avg_sq, u)
-        add(u, eps, u)
+        if group.get("eps_inside_sqrt"):
+            add(exp_avg_sq, eps, u)
+            sqrt(u, u)
+        else:
+            sqrt(exp_avg_sq, u)
+            add(u, eps, u)
         divide(exp_avg, u, u)
         multiply(u, rate, u)
         subtract(p, u, p)
@@ -138,8 +149,8 @@ class AdamW(Adam):
     decay stays out of m and v, so it is not divided by the gradient's size.
 
     Args:
-        params, lr, betas, eps, amsgrad, maximize, foreach, capturable, differentiable, fused:
-            as for :class:`Adam`.
+        params, lr, betas, eps, amsgrad, maximize, foreach, capturable, differentiable, fused,
+            eps_inside_sqrt: as for :class:`Adam`.
         weight_decay: λ, at least 0.
 
     Raises:
@@ -156,11 +167,12 @@ class AdamW(Adam):
     def __init__(
         self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2, amsgrad=False, *,
         maximize=False, foreach=None, capturable=False, differentiable=False, fused=None,
+        eps_inside_sqrt=False,
     ):  # fmt: skip
         super().__init__(
             params, lr, betas, eps, weight_decay, amsgrad, foreach=foreach, maximize=maximize,
             capturable=capturable, differentiable=differentiable, fused=fused,
-            decoupled_weight_decay=True,
+            decoupled_weight_decay=True, eps_inside_sqrt=eps_inside_sqrt,
         )  # fmt: skip
 
     def __setstate__(self, state):

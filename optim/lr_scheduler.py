@@ -18,6 +18,25 @@ user changed stays changed.
 [0.5]
 [0.25]
 [0.25]
+
+Warm-up is a schedule of its own, followed by any other: here three steps up to 1, then the
+rate of lr / (1 + decay t), another schedule that needs no class.
+
+>>> from tensorgrad.optim.lr_scheduler import LambdaLR, LinearLR, SequentialLR
+>>> sgd = tensorgrad.optim.SGD([w], lr=1.0)
+>>> warm_up = LinearLR(sgd, start_factor=0.25, total_iters=3)
+>>> decay = LambdaLR(sgd, lambda t: 1 / (1 + 0.5 * t))
+>>> scheduler = SequentialLR(sgd, [warm_up, decay], milestones=[3])
+>>> for step in range(6):
+...     print(round(sgd.param_groups[0]["lr"], 3))
+...     sgd.step()
+...     scheduler.step()
+0.25
+0.5
+0.75
+1.0
+0.667
+0.5
 """
 
 from __future__ import annotations

@@ -511,6 +511,14 @@ def check_options(options: dict, nonnegative: str) -> None:
     check_switches(*(options.get(name) for name in ("foreach", "fused", "differentiable")))
 
 
+def chosen(**variants) -> dict:
+    """The variants that were asked for, as options.
+
+    Those that were not are no options at all, so that the saved form is PyTorch's.
+    """
+    return {name: True for name, wanted in variants.items() if wanted}
+
+
 _WORDS = {"lr": "learning rate", "eps": "epsilon value"}
 
 

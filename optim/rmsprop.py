@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ._bucketed import Bucketed, direction, shift_mean, shift_square_mean
-from .optimizer import check_options
+from .optimizer import check_options, chosen
 
 add, divide, multiply, sqrt, subtract = np.add, np.divide, np.multiply, np.sqrt, np.subtract
 
@@ -24,7 +24,9 @@ class RMSprop(Bucketed):
 
     Hinton, "Neural networks for machine learning", lecture 6 (2012); centered as in Graves,
     "Generating sequences with recurrent neural networks" (arXiv:1308.0850). ``eps`` is added
-    after the root.
+    after the root, as in PyTorch; with ``eps_inside_sqrt`` before it, as in Graves's paper and
+    in TensorFlow, ``s = sqrt(v + eps)``, which matters where models were tuned for that.
+    Hinton's α is 0.9.
 
     Args:
         params: tensors, ``(name, tensor)`` pairs, or dicts of groups, see :class:`Optimizer`.
@@ -37,6 +39,8 @@ class RMSprop(Bucketed):
         capturable, foreach: accepted; all parameters are always updated together.
         maximize: climb instead of descend.
         differentiable: must be False.
+        eps_inside_sqrt: add ``eps`` before the root is taken. Not in PyTorch; also an option
+            of a group, and among the saved options where it is True.
 
     State: ``step``, ``square_avg`` (v), ``momentum_buffer`` (b) where momentum is not 0, and
     ``grad_avg`` (m) with centered.
@@ -56,12 +60,14 @@ class RMSprop(Bucketed):
 
     def __init__(
         self, params, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0, momentum=0, centered=False,
-        capturable=False, foreach=None, maximize=False, differentiable=False,
+        capturable=False, foreach=None, maximize=False, differentiable=False, *,
+        eps_inside_sqrt=False,
     ):  # fmt: skip
         options = {
             "lr": lr, "momentum": momentum, "alpha": alpha, "eps": eps, "centered": centered,
             "weight_decay": weight_decay, "capturable": capturable, "foreach": foreach,
             "maximize": maximize, "differentiable": differentiable,
+            **chosen(eps_inside_sqrt=eps_inside_sqrt),
         }  # fmt: skip
         check_options(options, "lr eps momentum weight_decay alpha")
         super().__init__(params, options)
@@ -93,11 +99,15 @@ class RMSprop(Bucketed):
             grad_avg = more[-1]
             shift_mean(grad_avg, g, alpha, one_minus_alpha, u)
             multiply(grad_avg, grad_avg, u)
-            subtract(square_avg, u, u)
+            square = subtract(square_avg, u, u)
+        else:
+            square = square_avg
+        if group.get("eps_inside_sqrt"):
+            add(square, eps, u)
             sqrt(u, u)
         else:
-            sqrt(square_avg, u)
-        add(u, eps, u)
+            sqrt(square, u)
+            add(u, eps, u)
         divide(g, u, u)
         if group["momentum"]:
             momentum_buffer = more[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ._bucketed import Bucketed
-from .optimizer import check_options
+from .optimizer import check_options, chosen
 
 add, multiply, subtract = np.add, np.multiply, np.subtract
 
@@ -21,7 +21,14 @@ class SGD(Bucketed):
 
     and without momentum ``p -= lr * g``. This is PyTorch's form of Sutskever et al., "On
     the importance of initialization and momentum in deep learning" (2013): the velocity b
-    is multiplied by lr when it is applied, so a change of lr acts at once.
+    is multiplied by lr when it is applied, so a change of lr acts at once. In the paper lr is
+    part of the velocity, which keeps the rates of earlier steps; that is ``lr_in_velocity``::
+
+        b  = μ b + (1 - τ) lr * g   (b = lr * g in the first step)
+        p -= lr * g + μ b if nesterov else b
+
+    The two are one while lr is constant. With ``nesterov`` p is the point at which the
+    gradient is taken, the paper's θ + μ v.
 
     Args:
         params: tensors, ``(name, tensor)`` pairs, or dicts of groups, see :class:`Optimizer`.
@@ -33,6 +40,8 @@ class SGD(Bucketed):
         maximize: climb instead of descend.
         foreach, fused: accepted; all parameters are always updated together.
         differentiable: must be False.
+        lr_in_velocity: multiply by lr as the velocity grows. Not in PyTorch; also an option of
+            a group, and among the saved options where it is True.
 
     State: ``momentum_buffer`` (b), where momentum is not 0.
 
@@ -52,12 +61,13 @@ class SGD(Bucketed):
 
     def __init__(
         self, params, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False, *,
-        maximize=False, foreach=None, differentiable=False, fused=None,
+        maximize=False, foreach=None, differentiable=False, fused=None, lr_in_velocity=False,
     ):  # fmt: skip
         options = {
             "lr": lr, "momentum": momentum, "dampening": dampening,
             "weight_decay": weight_decay, "nesterov": nesterov, "maximize": maximize,
             "foreach": foreach, "differentiable": differentiable, "fused": fused,
+            **chosen(lr_in_velocity=lr_in_velocity),
         }  # fmt: skip
         check_options(options, "lr momentum weight_decay")
         if nesterov and (momentum <= 0 or dampening != 0):
@@ -85,6 +95,9 @@ class SGD(Bucketed):
         if group["weight_decay"]:
             multiply(p, weight_decay, u)
             g = add(g, u, t)
+        scaled = momentum_buffer is not None and group.get("lr_in_velocity")
+        if scaled:
+            g = multiply(g, lr, t)
         if momentum_buffer is not None:
             if first:
                 momentum_buffer[...] = g
@@ -97,5 +110,6 @@ class SGD(Bucketed):
                 g = add(g, u, t)
             else:
                 g = momentum_buffer
-        multiply(g, lr, u)
-        subtract(p, u, p)
+        if not scaled:
+            g = multiply(g, lr, u)
+        subtract(p, g, p)
