@@ -13,16 +13,22 @@ import warnings
 
 __all__ = [
     "are_deterministic_algorithms_enabled",
+    "get_deterministic_debug_mode",
     "get_float32_matmul_precision",
     "get_num_interop_threads",
     "get_num_threads",
+    "is_deterministic_algorithms_warn_only_enabled",
+    "is_warn_always_enabled",
+    "set_deterministic_debug_mode",
     "set_float32_matmul_precision",
     "set_flush_denormal",
     "set_num_interop_threads",
     "set_num_threads",
+    "set_warn_always",
     "use_deterministic_algorithms",
 ]
 
+_warns_always = False
 _PRECISIONS = ("highest", "high", "medium")
 
 
@@ -47,7 +53,7 @@ def get_num_threads() -> int:
 def set_num_threads(threads: int) -> None:
     """Set the threads of matrix products, where the package threadpoolctl is installed.
 
-    Without it the setting has no effect: set OMP_NUM_THREADS before Python starts.
+    It comes with the extra ``tensorgrad[threads]``. Without it the setting has no effect: set OMP_NUM_THREADS before Python starts.
 
     Raises:
         RuntimeError: not a positive integer.
@@ -77,6 +83,52 @@ def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None
 def are_deterministic_algorithms_enabled() -> bool:
     """True."""
     return True
+
+
+def is_deterministic_algorithms_warn_only_enabled() -> bool:
+    """False: there is nothing to warn of."""
+    return False
+
+
+def set_deterministic_debug_mode(debug_mode) -> None:
+    """Nothing: see :func:`use_deterministic_algorithms`.
+
+    Args:
+        debug_mode: "default", "warn" or "error", or 0, 1 or 2.
+
+    Raises:
+        RuntimeError: another mode.
+        TypeError: neither a string nor an integer.
+    """
+    if not isinstance(debug_mode, str | int):
+        raise TypeError(f"debug_mode must be str or int, but got {type(debug_mode).__name__}")
+    if debug_mode not in ("default", "warn", "error", 0, 1, 2):
+        raise RuntimeError(
+            f"invalid value of debug_mode, expected 'default', 'warn', 'error', 0, 1 or 2, but "
+            f"got {debug_mode!r}"
+        )
+
+
+def get_deterministic_debug_mode() -> int:
+    """2, the strictest: all algorithms are deterministic."""
+    return 2
+
+
+def set_warn_always(b: bool, /) -> None:
+    """Remember ``b``; no effect: Python's warning filters decide how often a warning is shown.
+
+    Raises:
+        RuntimeError: no bool.
+    """
+    global _warns_always
+    if not isinstance(b, bool):
+        raise RuntimeError(f"set_warn_always expects a bool, but got {type(b).__name__}")
+    _warns_always = b
+
+
+def is_warn_always_enabled() -> bool:
+    """What :func:`set_warn_always` was given; False at first."""
+    return _warns_always
 
 
 def set_float32_matmul_precision(precision: str) -> None:
