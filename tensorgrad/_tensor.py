@@ -193,7 +193,7 @@ def map_(self, tensor, callable):
 def map2_(self, x, y, callable):
     """Write ``callable(a, b, c)`` for each triple of elements into this tensor; slow."""
     if self.requires_grad:
-        raise TypeError("Can't call map2_() on Variable that requires grad. Use detach() first")
+        raise RuntimeError("Can't call map2_() on Variable that requires grad. Use detach() first")
     first, second = (np.broadcast_to(t._array, self._array.shape) for t in (x, y))
     for i in np.ndindex(self._array.shape):
         self._array[i] = callable(self._array[i].item(), first[i].item(), second[i].item())

@@ -11,9 +11,21 @@ torch.float32
 
 from __future__ import annotations
 
+from . import dtypes
 from ._absent import Passing
 
-__all__ = ["GradScaler", "autocast", "custom_bwd", "custom_fwd", "is_autocast_available"]
+__all__ = [
+    "GradScaler", "autocast", "autocast_decrement_nesting", "autocast_increment_nesting",
+    "clear_autocast_cache", "custom_bwd", "custom_fwd", "get_autocast_cpu_dtype",
+    "get_autocast_dtype", "get_autocast_gpu_dtype", "is_autocast_available",
+    "is_autocast_cache_enabled", "is_autocast_cpu_enabled", "is_autocast_enabled",
+    "set_autocast_cache_enabled", "set_autocast_cpu_dtype", "set_autocast_cpu_enabled",
+    "set_autocast_dtype", "set_autocast_enabled", "set_autocast_gpu_dtype",
+]  # fmt: skip
+
+# Kind of device -> the dtype that a script set for it, or PyTorch's first one.
+_dtypes = {"cpu": dtypes.bfloat16, "cuda": dtypes.float16}
+_cache, _nesting = True, 0
 
 
 class autocast(Passing):
@@ -33,6 +45,92 @@ class autocast(Passing):
 def is_autocast_available(device_type: str) -> bool:
     """False: nothing is cast."""
     return False
+
+
+def is_autocast_enabled(device_type: str = "cuda") -> bool:
+    """False, within ``autocast`` too: nothing is cast."""
+    return False
+
+
+def is_autocast_cpu_enabled() -> bool:
+    """False."""
+    return False
+
+
+def set_autocast_enabled(*args) -> None:
+    """Nothing; takes ``(device_type, enabled)`` or ``(enabled)``."""
+    if not 1 <= len(args) <= 2 or not isinstance(args[-1], bool):
+        raise TypeError(f"set_autocast_enabled() takes (device_type, enabled), got {args!r}")
+
+
+def set_autocast_cpu_enabled(enabled: bool) -> None:
+    """Nothing."""
+
+
+def get_autocast_dtype(device_type: str):
+    """The dtype last set for the kind of device; nothing is cast to it.
+
+    Raises:
+        RuntimeError: an unknown kind of device.
+    """
+    if device_type not in _dtypes:
+        raise RuntimeError(f"unsupported scalarType for autocast on {device_type!r}")
+    return _dtypes[device_type]
+
+
+def set_autocast_dtype(device_type: str, dtype) -> None:
+    """Remember ``dtype`` for the kind of device; nothing is cast to it."""
+    get_autocast_dtype(device_type)
+    _dtypes[device_type] = dtype
+
+
+def get_autocast_cpu_dtype():
+    """``get_autocast_dtype("cpu")``."""
+    return _dtypes["cpu"]
+
+
+def get_autocast_gpu_dtype():
+    """``get_autocast_dtype("cuda")``."""
+    return _dtypes["cuda"]
+
+
+def set_autocast_cpu_dtype(dtype) -> None:
+    """``set_autocast_dtype("cpu", dtype)``."""
+    _dtypes["cpu"] = dtype
+
+
+def set_autocast_gpu_dtype(dtype) -> None:
+    """``set_autocast_dtype("cuda", dtype)``."""
+    _dtypes["cuda"] = dtype
+
+
+def is_autocast_cache_enabled() -> bool:
+    """What :func:`set_autocast_cache_enabled` was given; True at first. There is no cache."""
+    return _cache
+
+
+def set_autocast_cache_enabled(enabled: bool) -> None:
+    """Remember ``enabled``; there is no cache."""
+    global _cache
+    _cache = bool(enabled)
+
+
+def clear_autocast_cache() -> None:
+    """Nothing: there is no cache."""
+
+
+def autocast_increment_nesting() -> int:
+    """Count one more and return the count; no effect."""
+    global _nesting
+    _nesting += 1
+    return _nesting
+
+
+def autocast_decrement_nesting() -> int:
+    """Count one less and return the count; no effect."""
+    global _nesting
+    _nesting -= 1
+    return _nesting
 
 
 def custom_fwd(fwd=None, *, device_type="cpu", cast_inputs=None):

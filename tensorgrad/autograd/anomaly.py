@@ -10,7 +10,8 @@ import numpy as np
 from .. import _graph
 
 __all__ = [
-    "detect_anomaly", "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "set_detect_anomaly",
+    "detect_anomaly", "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "set_anomaly_enabled",
+    "set_detect_anomaly",
 ]  # fmt: skip
 
 _PACKAGE = __name__.partition(".")[0]
@@ -133,3 +134,8 @@ def is_anomaly_enabled() -> bool:
 def is_anomaly_check_nan_enabled() -> bool:
     """Whether anomaly mode is on and looks for NaN."""
     return _graph.anomaly is not None and _graph.anomaly.check_nan
+
+
+def set_anomaly_enabled(enabled: bool, check_nan: bool = True) -> None:
+    """Switch anomaly mode, as a plain call of :class:`set_detect_anomaly` does."""
+    set_detect_anomaly(enabled, check_nan)

@@ -772,11 +772,11 @@ def index_reduce(input, dim, index, source, reduce, *, include_self=True):
     return _reduced_at("index_reduce", input, at, wide, source, reduce, include_self)
 
 
-def _written(function):
+def _written(function, name=None):
     """The in-place method of a function composed from ops."""
+    name = name or function.__name__
 
     def write(self, *args, **kwargs):
-        name = function.__name__
         tracked = any(isinstance(a, Tensor) and a._edge is not None for a in args)
         check_writable(self, tracked)
         check_memory(name + "_", self._array)
@@ -791,8 +791,8 @@ def _written(function):
         keep_saved(edge_of(result), self._array, since)
         return adopt(self, result)
 
-    write.__name__ = function.__name__ + "_"
-    write.__doc__ = f"In-place :func:`tensorgrad.{function.__name__}`."
+    write.__name__ = name + "_"
+    write.__doc__ = f"In-place :func:`tensorgrad.{name}`."
     return write
 
 
@@ -801,6 +801,8 @@ for _function in (
     cumsum, float_power, ldexp,
 ):  # fmt: skip
     METHODS[_function.__name__ + "_"] = _written(_function)
+METHODS["conj_physical_"] = _written(conj, "conj_physical")
+METHODS["polygamma_"] = _written(METHODS["polygamma"], "polygamma")
 
 
 # --- quantiles --------------------------------------------------------------------------
