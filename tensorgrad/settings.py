@@ -53,7 +53,8 @@ def get_num_threads() -> int:
 def set_num_threads(threads: int) -> None:
     """Set the threads of matrix products, where the package threadpoolctl is installed.
 
-    It comes with the extra ``tensorgrad[threads]``. Without it the setting has no effect: set OMP_NUM_THREADS before Python starts.
+    It comes with the extra ``tensorgrad[threads]``. Without it the setting has no effect: set
+    OMP_NUM_THREADS before Python starts.
 
     Raises:
         RuntimeError: not a positive integer.

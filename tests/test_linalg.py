@@ -27,8 +27,8 @@ def joined(lib, parts, power=1):
 
 # Each row: a text, evaluated with ``t`` the library and ``x``, ``y``, ``z`` the tensors after it.
 ROWS = [
-    ("t.linalg.det(x)", B), ("t.det(x)", A), ("x.det()", B), ("t.logdet(x)", S), ("t.logdet(x)", S[0]),
-    ("t.logdet(x)", B), ("t.linalg.slogdet(x)[1]", B), ("t.slogdet(x).logabsdet", S),
+    ("t.linalg.det(x)", B), ("t.det(x)", A), ("x.det()", B), ("t.logdet(x)", S),
+    ("t.logdet(x)", S[0]), ("t.logdet(x)", B), ("t.linalg.slogdet(x)[1]", B), ("t.slogdet(x).logabsdet", S),
     ("t.linalg.inv(x)", B), ("t.inverse(x)", A), ("t.linalg.inv_ex(x).inverse", B),
     ("t.linalg.pinv(x)", W), ("t.linalg.pinv(x)", T), ("t.linalg.pinv(x, hermitian=True)", S),
     ("t.pinverse(x)", B), ("t.linalg.solve(x, y)", B, V), ("t.linalg.solve(x, y)", A, v),
@@ -134,7 +134,6 @@ VALUES = [
     "t.linalg.lstsq(z[0], x[0])",
     "t.linalg.lstsq(w.mT, y, driver='gelsd')",
     "t.linalg.lstsq(w.mT, y, driver='gels')",
-   
     "t.linalg.lstsq(w[0].mT, y[0, :, 0], driver='gelsd')", "t.linalg.lstsq(x, x, driver='gelss')",
     "t.linalg.lstsq(w.mT, y[..., 0], driver='gelsd')", "t.linalg.matrix_power(x, 0)",
     "t.linalg.cond(z[1])", "t.linalg.cond(z, 1)", "t.linalg.cond(x, 'fro')",

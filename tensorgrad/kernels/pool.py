@@ -348,7 +348,8 @@ def _along_axes(x, matrices):
         before, after = x.shape[: axis + 1], x.shape[axis + 2 :]
         matrix = matrices[axis]
         if after:
-            x = np.matmul(matrix.T, x.reshape(before[0], prod(before[1:]), len(matrix), prod(after)))
+            x = x.reshape(before[0], prod(before[1:]), len(matrix), prod(after))
+            x = np.matmul(matrix.T, x)
         else:
             x = x.reshape(-1, x.shape[-1]) @ matrix
         x = x.reshape(*before, matrix.shape[1], *after)
