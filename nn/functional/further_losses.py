@@ -48,6 +48,11 @@ def _demand_probabilities(name, what, p):
         )
 
 
+def _floats(target, input):
+    """Targets of whole numbers or bools in the dtype of the input."""
+    return target if target._array.dtype.kind == "f" else target.to(input.dtype)
+
+
 def _class_dim(name, input):
     if input.ndim == 0:
         raise RuntimeError(f"{name}: expected input (N, C, ...) or (C,), got a number")
@@ -60,7 +65,7 @@ def _class_target(name, input, target):
     x, t = input._array, target._array
     if t.shape == x.shape:
         _demand_probabilities(name, "a target of the input's shape", t)
-        return target.to(input.dtype) if t.dtype.kind != "f" else target, None
+        return _floats(target, input), None
     expected = x.shape[:dim] + x.shape[dim + 1 :]
     if t.shape != expected:
         raise ValueError(
@@ -323,6 +328,7 @@ def binary_focal_loss(input, target, gamma=2.0, alpha=None, reduction="mean"):
     legacy_reduction(None, None, reduction)
     _same_shape("binary_focal_loss", input, target)
     _demand_probabilities("binary_focal_loss", "target", target._array)
+    target = _floats(target, input)
     log_p, log_q = tg.nn.functional.logsigmoid(input), tg.nn.functional.logsigmoid(-input)
     positive = target * (tg.exp(gamma * log_q) * log_p)
     negative = (1 - target) * (tg.exp(gamma * log_p) * log_q)
@@ -344,8 +350,7 @@ def _binary_target(name, input, target):
         place = tuple(int(i) for i in np.argwhere(bad)[0])
         allowed = "-1 and 1, as it holds a -1" if signs else "-1 and 1, or 0 to 1"
         raise ValueError(f"{name}: target should hold {allowed}, got {t[place]} at {place}")
-    if t.dtype.kind != "f":
-        target = target.to(input.dtype)
+    target = _floats(target, input)
     return (target + 1) / 2 if signs else target
 
 
@@ -480,6 +485,7 @@ def contrastive_loss(input1, input2, target, margin=1.0, reduction="mean"):
             f"{tuple(input1.shape[:-1])}, got {tuple(target.shape)}"
         )
     _demand_probabilities("contrastive_loss", "target", target._array)
+    target = _floats(target, input1)
     squares = tg.square(input1 - input2).sum(-1)
     apart = squares > 0
     distance = tg.where(apart, tg.where(apart, squares, 1.0).sqrt(), 0.0)
@@ -584,7 +590,7 @@ def bi_tempered_binary_logistic_loss(
     legacy_reduction(None, None, reduction)
     _same_shape(name, input, target)
     _demand_probabilities(name, "target", target._array)
-    y = target.to(input.dtype) if target._array.dtype.kind != "f" else target
+    y = _floats(target, input)
     pair = tg.stack([tg.zeros_like(input), input], -1)
     y = tg.stack([1 - y, y], -1)
     loss = _bi_tempered(name, pair, y, t1, t2, label_smoothing, num_iters, input.ndim)
