@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import namedtuple
 
 import tensorgrad as tg
@@ -52,7 +53,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         cutoffs = list(cutoffs)
         if not cutoffs:
             raise ValueError("cutoffs should be a sequence of length larger than 0")
-        ascending = all(a < b for a, b in zip(cutoffs, cutoffs[1:], strict=False))
+        ascending = all(a < b for a, b in itertools.pairwise(cutoffs))
         whole = all(int(c) == c for c in cutoffs)
         if not ascending or not whole or cutoffs[0] <= 0 or cutoffs[-1] > n_classes - 1:
             raise ValueError(
