@@ -92,8 +92,10 @@ def _newton(x, t, axis):
     root = np.zeros_like(_sum_of(x, axis))
     for _ in range(100):
         u = x - root
-        slope = _sum_of(tempered_exp(u, t=t, power=t), axis)
-        step = (_sum_of(tempered_exp(u, t=t), axis) - 1.0) / slope
+        p, inside = tempered_exp(u, t=t), 1.0 + (1.0 - t) * u
+        # p**t is p over what is inside exp_t: a division in place of another exponential.
+        slope = np.divide(p, inside, out=np.zeros_like(p), where=inside > 0.0)
+        step = (_sum_of(p, axis) - 1.0) / _sum_of(slope, axis)
         root = root + step
         if not (step > 1e-14 * (1.0 + root)).any():
             break
