@@ -634,6 +634,9 @@ def test_gradient_penalty_of_known_slopes():
     assert each.tolist() == [4.0] * 3
     each.sum().backward()
     assert w.grad.item() == pytest.approx(12.0)
+    made = tg.ones(3, 2, 2, requires_grad=True)
+    F.gradient_penalty(lambda x: w * (x * x).sum((1, 2)), real, made).backward()
+    assert made.grad is None  # the maker of the samples is not trained by it
     flat = F.gradient_penalty(lambda x: (w * 0) * x.sum((1, 2)), real, fake)
     (slope,) = tg.autograd.grad(flat, w)
     assert flat.item() == 10.0 and slope.item() == 0.0
