@@ -146,6 +146,30 @@ def kaiming_normal_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", gener
 
 
 @tg.no_grad()
+def lecun_uniform_(tensor, generator=None):
+    """Uniform on ±sqrt(3 / fan_in): LeCun et al., "Efficient BackProp" (1998). Not in PyTorch.
+
+    The variance 1 / fan_in keeps that of the activations through linear layers, and is what SELU
+    wants. The same as :func:`kaiming_uniform_` with ``nonlinearity="linear"``.
+
+    Raises:
+        ValueError: the tensor has fewer than two dimensions.
+
+    >>> import tensorgrad as torch
+    >>> w = torch.nn.init.lecun_uniform_(torch.empty(100, 12))
+    >>> bool((w.abs() <= 0.5).all() and w.abs().max() > 0.49)
+    True
+    """
+    return kaiming_uniform_(tensor, nonlinearity="linear", generator=generator)
+
+
+@tg.no_grad()
+def lecun_normal_(tensor, generator=None):
+    """Normal with deviation sqrt(1 / fan_in), not cut off; see :func:`lecun_uniform_`."""
+    return kaiming_normal_(tensor, nonlinearity="linear", generator=generator)
+
+
+@tg.no_grad()
 def orthogonal_(tensor, gain=1, generator=None):
     """Fill with a (semi-)orthogonal matrix times ``gain``: Saxe et al., arXiv:1312.6120.
 

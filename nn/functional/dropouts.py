@@ -12,6 +12,7 @@ from tensorgrad.random import default_generator
 
 __all__ = [
     "alpha_dropout",
+    "classic_dropout",
     "dropout",
     "dropout1d",
     "dropout2d",
@@ -34,6 +35,36 @@ def dropout(input, p=0.5, training=True, inplace=False, generator=None):
     if not training or p == 0.0:
         return input
     return _masked(input, input._array.shape, p, inplace, generator)
+
+
+def classic_dropout(input, p=0.5, training=True, inplace=False, generator=None):
+    """Zero each element with probability ``p`` in training; otherwise scale by 1-p.
+
+    The form of Srivastava et al. (JMLR 2014) as printed: its outputs, in training and
+    otherwise, are those of :func:`dropout` times 1-p. Not in PyTorch.
+
+    Args:
+        input: a floating tensor.
+        p: probability of zeroing, in [0, 1].
+        training: whether to drop, or to scale.
+        inplace: overwrite the input.
+        generator: the source of the mask; None for the default one.
+
+    Raises:
+        ValueError: ``p`` lies outside [0, 1].
+
+    >>> import tensorgrad as torch
+    >>> torch.nn.functional.classic_dropout(torch.ones(3), p=0.25, training=False)
+    tensor([0.7500, 0.7500, 0.7500])
+    """
+    _check_probability(p)
+    if p == 0.0:
+        return input
+    factor = 1.0 - p
+    if training:
+        keep = sampling.keep_mask(generator or default_generator, input._array.shape, p)
+        factor = wrap(np.asarray(keep, input._array.dtype))
+    return input.mul_(factor) if inplace else input * factor
 
 
 def _check_probability(p):

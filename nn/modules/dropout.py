@@ -49,6 +49,31 @@ class Dropout(_Dropout):
         return F.dropout(input, self.p, self.training, self.inplace)
 
 
+class ClassicDropout(_Dropout):
+    """In training, zero each element with probability ``p``; in evaluation, scale by 1-p.
+
+    The form of Srivastava et al., JMLR 2014, as printed. :class:`Dropout` scales in training
+    instead, so that evaluation costs nothing; in both the expectation in training is what
+    evaluation computes. Layers after this one see inputs smaller by 1-p. Not in PyTorch.
+
+    Args:
+        p: probability of zeroing, in [0, 1].
+        inplace: overwrite the input.
+
+    Raises:
+        ValueError: ``p`` lies outside [0, 1].
+
+    >>> import tensorgrad as torch
+    >>> layer = torch.nn.ClassicDropout(0.25).eval()
+    >>> layer(torch.ones(3))
+    tensor([0.7500, 0.7500, 0.7500])
+    """
+
+    def forward(self, input):
+        """Drop elements of ``input`` in training mode, scale them otherwise."""
+        return F.classic_dropout(input, self.p, self.training, self.inplace)
+
+
 class Dropout1d(_Dropout):
     """Zeroes whole channels of (N, C, L) or (C, L); see :class:`Dropout`."""
 

@@ -7,6 +7,8 @@ from . import init as init
 from . import parametrizations as parametrizations
 from . import parametrize as parametrize
 from . import prune as prune
+from . import regularize as regularize
+from . import reports as reports
 from . import rnn as rnn
 from . import stateless as stateless
 from .clip_grad import clip_grad_norm as clip_grad_norm
@@ -21,6 +23,17 @@ from .fusion import fuse_conv_bn_weights as fuse_conv_bn_weights
 from .fusion import fuse_linear_bn_eval as fuse_linear_bn_eval
 from .fusion import fuse_linear_bn_weights as fuse_linear_bn_weights
 from .init import skip_init as skip_init
+from .regularize import decay_groups as decay_groups
+from .regularize import elastic_net_penalty as elastic_net_penalty
+from .regularize import group_penalty as group_penalty
+from .regularize import l1_penalty as l1_penalty
+from .regularize import l2_penalty as l2_penalty
+from .regularize import max_norm_ as max_norm_
+from .regularize import proximal_group_ as proximal_group_
+from .regularize import proximal_l1_ as proximal_l1_
+from .regularize import register_proximal as register_proximal
+from .reports import init_report as init_report
+from .reports import weight_report as weight_report
 from .spectral_norm import remove_spectral_norm as remove_spectral_norm
 from .spectral_norm import spectral_norm as spectral_norm
 from .weight_norm import remove_weight_norm as remove_weight_norm
