@@ -29,6 +29,7 @@ from . import jit as jit
 from . import legacy as legacy
 from . import linalg as linalg
 from . import mps as mps
+from . import native as native
 from . import nn as nn
 from . import onnx as onnx
 from . import optim as optim
@@ -53,7 +54,45 @@ from ._layout import preserve_format as preserve_format
 from ._layout import sparse_coo as sparse_coo
 from ._layout import strided as strided
 from .amp import autocast as autocast
+from .amp import autocast_decrement_nesting as autocast_decrement_nesting
+from .amp import autocast_increment_nesting as autocast_increment_nesting
+from .amp import clear_autocast_cache as clear_autocast_cache
+from .amp import get_autocast_cpu_dtype as get_autocast_cpu_dtype
+from .amp import get_autocast_dtype as get_autocast_dtype
+from .amp import get_autocast_gpu_dtype as get_autocast_gpu_dtype
+from .amp import is_autocast_cache_enabled as is_autocast_cache_enabled
+from .amp import is_autocast_cpu_enabled as is_autocast_cpu_enabled
+from .amp import is_autocast_enabled as is_autocast_enabled
+from .amp import set_autocast_cache_enabled as set_autocast_cache_enabled
+from .amp import set_autocast_cpu_dtype as set_autocast_cpu_dtype
+from .amp import set_autocast_cpu_enabled as set_autocast_cpu_enabled
+from .amp import set_autocast_dtype as set_autocast_dtype
+from .amp import set_autocast_enabled as set_autocast_enabled
+from .amp import set_autocast_gpu_dtype as set_autocast_gpu_dtype
+from .autograd.anomaly import is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled
+from .autograd.anomaly import is_anomaly_enabled as is_anomaly_enabled
+from .autograd.anomaly import set_anomaly_enabled as set_anomaly_enabled
 from .compiler import compile as compile
+from .copies import alias_copy as alias_copy
+from .copies import as_strided_copy as as_strided_copy
+from .copies import as_strided_scatter as as_strided_scatter
+from .copies import detach_copy as detach_copy
+from .copies import diagonal_copy as diagonal_copy
+from .copies import expand_copy as expand_copy
+from .copies import permute_copy as permute_copy
+from .copies import select_copy as select_copy
+from .copies import slice_copy as slice_copy
+from .copies import split_copy as split_copy
+from .copies import split_with_sizes_copy as split_with_sizes_copy
+from .copies import squeeze_copy as squeeze_copy
+from .copies import t_copy as t_copy
+from .copies import transpose_copy as transpose_copy
+from .copies import unbind_copy as unbind_copy
+from .copies import unfold_copy as unfold_copy
+from .copies import unsqueeze_copy as unsqueeze_copy
+from .copies import view_as_complex_copy as view_as_complex_copy
+from .copies import view_as_real_copy as view_as_real_copy
+from .copies import view_copy as view_copy
 from .func import vmap as vmap
 from .legacy import _assert as _assert
 from .legacy import get_default_device as get_default_device
@@ -62,26 +101,67 @@ from .legacy import range as range
 from .legacy import set_default_device as set_default_device
 from .legacy import set_default_tensor_type as set_default_tensor_type
 from .legacy import typename as typename
+from .lowrank import pca_lowrank as pca_lowrank
+from .lowrank import svd_lowrank as svd_lowrank
+from .native import alpha_dropout_ as alpha_dropout_
+from .native import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
+from .native import constant_pad_nd as constant_pad_nd
+from .native import cosine_embedding_loss as cosine_embedding_loss
+from .native import ctc_loss as ctc_loss
+from .native import dropout_ as dropout_
+from .native import embedding_bag as embedding_bag
+from .native import empty_permuted as empty_permuted
+from .native import feature_alpha_dropout_ as feature_alpha_dropout_
+from .native import feature_dropout as feature_dropout
+from .native import feature_dropout_ as feature_dropout_
+from .native import gru as gru
+from .native import gru_cell as gru_cell
+from .native import hinge_embedding_loss as hinge_embedding_loss
+from .native import kl_div as kl_div
+from .native import lstm as lstm
+from .native import lstm_cell as lstm_cell
+from .native import margin_ranking_loss as margin_ranking_loss
+from .native import poisson_nll_loss as poisson_nll_loss
+from .native import rnn_relu as rnn_relu
+from .native import rnn_relu_cell as rnn_relu_cell
+from .native import rnn_tanh as rnn_tanh
+from .native import rnn_tanh_cell as rnn_tanh_cell
+from .native import sym_float as sym_float
+from .native import sym_int as sym_int
+from .native import sym_ite as sym_ite
+from .native import sym_max as sym_max
+from .native import sym_min as sym_min
+from .native import sym_not as sym_not
+from .native import sym_sqrt as sym_sqrt
+from .native import sym_sum as sym_sum
+from .native import triplet_margin_loss as triplet_margin_loss
 from .nn.functional import alpha_dropout as alpha_dropout
 from .nn.functional import bilinear as bilinear
 from .nn.functional import celu_ as celu_
 from .nn.functional import channel_shuffle as channel_shuffle
 from .nn.functional import dropout as dropout
+from .nn.functional import feature_alpha_dropout as feature_alpha_dropout
 from .nn.functional import pixel_shuffle as pixel_shuffle
 from .nn.functional import pixel_unshuffle as pixel_unshuffle
 from .nn.functional import rrelu as rrelu
+from .nn.functional import rrelu_ as rrelu_
 from .nn.functional import selu_ as selu_
 from .nn.functional import threshold_ as threshold_
 from .serialization import load as load
 from .serialization import save as save
 from .settings import are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled
+from .settings import get_deterministic_debug_mode as get_deterministic_debug_mode
 from .settings import get_float32_matmul_precision as get_float32_matmul_precision
 from .settings import get_num_interop_threads as get_num_interop_threads
 from .settings import get_num_threads as get_num_threads
+from .settings import is_deterministic_algorithms_warn_only_enabled as is_deterministic_algorithms_warn_only_enabled
+from .settings import is_warn_always_enabled as is_warn_always_enabled
+from .settings import set_deterministic_debug_mode as set_deterministic_debug_mode
 from .settings import set_float32_matmul_precision as set_float32_matmul_precision
 from .settings import set_flush_denormal as set_flush_denormal
 from .settings import set_num_interop_threads as set_num_interop_threads
 from .settings import set_num_threads as set_num_threads
+from .settings import set_warn_always as set_warn_always
 from .settings import use_deterministic_algorithms as use_deterministic_algorithms
 from .signal.fourier import bartlett_window as bartlett_window
 from .signal.fourier import blackman_window as blackman_window
@@ -1243,6 +1323,17 @@ def nanmedian(
     *,
     out: Any = None,
 ) -> return_types.nanmedian: ...
+def nanquantile(
+    input: Tensor,
+    q: Any,
+    dim: _int | None = None,
+    keepdim: _bool = False,
+    *,
+    interpolation: str = "linear",
+    axis: _int | None = None,
+    keepdims: _bool = False,
+    out: Tensor | None = None,
+) -> Tensor: ...
 def nansum(
     input: Tensor,
     dim: _Dims | None = None,
@@ -1370,6 +1461,17 @@ def prod(
 def promote_types(type1: _dtype, type2: _dtype) -> _dtype: ...
 def put(input: Tensor, index: Tensor, source: Tensor, accumulate: _bool = False) -> Tensor: ...
 def qr(input: Tensor, some: _bool = True, *, out: Tensor | None = None) -> Tensor: ...
+def quantile(
+    input: Tensor,
+    q: Any,
+    dim: _int | None = None,
+    keepdim: _bool = False,
+    *,
+    interpolation: str = "linear",
+    axis: _int | None = None,
+    keepdims: _bool = False,
+    out: Tensor | None = None,
+) -> Tensor: ...
 def rad2deg(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def rand(
     *sizes: _Dims,
@@ -1851,6 +1953,7 @@ def clamp_(input: Tensor, *args: Any, **kwargs: Any) -> Tensor: ...
 def clamp_max_(input: Tensor, *args: Any, **kwargs: Any) -> Tensor: ...
 def clamp_min_(input: Tensor, *args: Any, **kwargs: Any) -> Tensor: ...
 def clip_(input: Tensor, *args: Any, **kwargs: Any) -> Tensor: ...
+def conj_physical_(input: Tensor, *args: Any, **kwargs: Any) -> Tensor: ...
 def cos_(input: Tensor, *args: Any, **kwargs: Any) -> Tensor: ...
 def cosh_(input: Tensor, *args: Any, **kwargs: Any) -> Tensor: ...
 def deg2rad_(input: Tensor, *args: Any, **kwargs: Any) -> Tensor: ...
@@ -2085,6 +2188,19 @@ class Tensor:
         stride: _Dims,
         storage_offset: _int | None = None,
     ) -> Tensor: ...
+    def as_strided_(
+        self,
+        size: _Dims,
+        stride: _Dims,
+        storage_offset: _int | None = None,
+    ) -> Self: ...
+    def as_strided_scatter(
+        self,
+        src: Tensor,
+        size: _Dims,
+        stride: _Dims,
+        storage_offset: _int | None = None,
+    ) -> Tensor: ...
     def as_subclass(self, cls: Any) -> Tensor: ...
     def asin(self) -> Tensor: ...
     def asin_(self) -> Self: ...
@@ -2179,6 +2295,7 @@ class Tensor:
     def coalesce(self) -> Tensor: ...
     def conj(self) -> Tensor: ...
     def conj_physical(self) -> Tensor: ...
+    def conj_physical_(self, *args: Any, **kwargs: Any) -> Self: ...
     def contiguous(self, memory_format: object = None) -> Tensor: ...
     def copy_(self, other: _TensorLike, non_blocking: _bool = False) -> Self: ...
     def copysign(self, other: _TensorLike) -> Tensor: ...
@@ -2625,6 +2742,17 @@ class Tensor:
         *,
         out: Any = None,
     ) -> return_types.nanmedian: ...
+    def nanquantile(
+        self,
+        q: Any,
+        dim: _int | None = None,
+        keepdim: _bool = False,
+        *,
+        interpolation: str = "linear",
+        axis: _int | None = None,
+        keepdims: _bool = False,
+        out: Tensor | None = None,
+    ) -> Tensor: ...
     def nansum(
         self,
         dim: _Dims | None = None,
@@ -2748,6 +2876,7 @@ class Tensor:
     def pin_memory(self, device: _Device | None = None) -> Tensor: ...
     def pinverse(self, rcond: _float = 1e-15) -> Tensor: ...
     def polygamma(self, n: _int) -> Tensor: ...
+    def polygamma_(self, *args: Any, **kwargs: Any) -> Self: ...
     def positive(self) -> Tensor: ...
     def pow(self, exponent: _TensorLike, *, out: Tensor | None = None) -> Tensor: ...
     def pow_(self, other: _TensorLike) -> Self: ...
@@ -2765,6 +2894,17 @@ class Tensor:
     def put(self, index: Tensor, source: Tensor, accumulate: _bool = False) -> Tensor: ...
     def put_(self, index: Tensor, source: Tensor, accumulate: _bool = False) -> Self: ...
     def qr(self, some: _bool = True, *, out: Tensor | None = None) -> Tensor: ...
+    def quantile(
+        self,
+        q: Any,
+        dim: _int | None = None,
+        keepdim: _bool = False,
+        *,
+        interpolation: str = "linear",
+        axis: _int | None = None,
+        keepdims: _bool = False,
+        out: Tensor | None = None,
+    ) -> Tensor: ...
     def rad2deg(self) -> Tensor: ...
     def rad2deg_(self) -> Self: ...
     def random_(
@@ -2852,6 +2992,7 @@ class Tensor:
     def select(self, dim: _int, index: _int) -> Tensor: ...
     def select_scatter(self, src: Tensor, dim: _int, index: _int) -> Tensor: ...
     def selu_(self) -> Self: ...
+    def set_(self, source: Tensor | None = None) -> Self: ...
     def sgn(self) -> Tensor: ...
     def sgn_(self) -> Self: ...
     def share_memory_(self) -> Self: ...
