@@ -27,6 +27,12 @@ BROUGHT = {
     "compiler": """
         compile
     """,
+    "copies": """
+        alias_copy as_strided_copy as_strided_scatter detach_copy diagonal_copy expand_copy
+        permute_copy select_copy slice_copy split_copy split_with_sizes_copy squeeze_copy t_copy
+        transpose_copy unbind_copy unfold_copy unsqueeze_copy view_as_complex_copy
+        view_as_real_copy view_copy
+    """,
     "func": """
         vmap
     """,
@@ -34,6 +40,9 @@ BROUGHT = {
         BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor IntTensor
         LongTensor ShortTensor _assert get_default_device is_nonzero range set_default_device
         set_default_tensor_type typename
+    """,
+    "lowrank": """
+        pca_lowrank svd_lowrank
     """,
     "native": """
         alpha_dropout_ binary_cross_entropy_with_logits constant_pad_nd cosine_embedding_loss

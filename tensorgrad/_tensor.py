@@ -634,6 +634,52 @@ def resize_as(self, tensor):
 
 
 @method
+def as_strided_scatter(self, src, size, stride, storage_offset=None):
+    """See :func:`tensorgrad.as_strided_scatter`."""
+    from .copies import as_strided_scatter
+
+    return as_strided_scatter(self, src, size, stride, storage_offset)
+
+
+def _demand_untracked(self, name):
+    if self._edge is not None:
+        raise RuntimeError(
+            f"{name} of a tensor that requires grad is not supported here; detach() it first"
+        )
+
+
+@method
+def as_strided_(self, size, stride, storage_offset=None):
+    """Read this tensor's memory through other sizes and strides from now on.
+
+    Raises:
+        RuntimeError: as ``as_strided``; or the tensor requires grad, which PyTorch allows.
+    """
+    _demand_untracked(self, "as_strided_")
+    self.data = FUNCTIONS["as_strided"](self, size, stride, storage_offset)
+    return self
+
+
+@method
+def set_(self, source=None):
+    """Give this tensor the memory and the shape of another, or no elements.
+
+    Raises:
+        RuntimeError: the dtypes differ, or the tensor requires grad.
+        TypeError: ``source`` is no tensor: storages are not supported here.
+    """
+    _demand_untracked(self, "set_")
+    if source is None:
+        source = wrap(np.empty(0, self._array.dtype))
+    if not isinstance(source, Tensor):
+        raise TypeError(f"set_() takes a Tensor, got {source.__class__.__name__}")
+    if source.dtype != self.dtype:
+        raise RuntimeError(f"set_(): the tensor is {self.dtype}, the source {source.dtype}")
+    self.data = source
+    return self
+
+
+@method
 def dim_order(self, *, ambiguity_check=False):
     """The dimensions from the one with the longest steps in memory to the shortest.
 

@@ -109,6 +109,96 @@ def test_copies_and_parts():
     )
 
 
+COPIES = {
+    "alias_copy": (), "as_strided_copy": ((2, 2), (1, 2), 1),
+    "diagonal_copy": (1, 0, 2), "expand_copy": ((3, 2, 3, 4),), "permute_copy": ((2, 0, 1),),
+    "select_copy": (1, 2), "slice_copy": (-1, 1, 4, 2), "split_copy": (2, 1),
+    "split_with_sizes_copy": ([1, 2], 1), "squeeze_copy": (0,), "transpose_copy": (0, 2),
+    "unbind_copy": (1,), "unfold_copy": (2, 2, 1), "unsqueeze_copy": (1,), "view_copy": ((6, 4),),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_copies(name):
+    def run(lib):
+        x = numbers(lib, 2, 3, 4).requires_grad_()
+        out = getattr(lib, name)(x, *COPIES[name])
+        parts = out if isinstance(out, tuple) else (out,)
+        first = lib.autograd.grad(sum((t**3).sum() for t in parts), x, create_graph=True)[0]
+        again = lib.autograd.grad((first**2).sum(), x)
+        before = x.detach().clone()
+        for part in parts:
+            part.detach().zero_()
+        return list(parts), first, again, bool((x == before).all())
+
+    agree(run)
+
+
+def test_further_copies():
+    def run(lib):
+        x = numbers(lib, 3, 2)
+        out = lib.empty(2, 3, dtype=lib.float64)
+        lib.t_copy(x, out=out)
+        pairs = lib.view_as_complex_copy(x), lib.view_as_real_copy(x + 0j)
+        return out, lib.t_copy(x), lib.detach_copy(x), pairs
+
+    agree(run)
+
+
+def test_as_strided_in_place_and_scatter():
+    def run(lib):
+        x, src = numbers(lib, 3, 4), numbers(lib, 2, 2, seed=2)
+        return (
+            lib.as_strided_scatter(x, src, (2, 2), (1, 3), 2),
+            x.as_strided_scatter(src * 2, (2, 2), (4, 1)), x,
+        )  # fmt: skip
+
+    def scatter(x, src):
+        return tensorgrad.as_strided_scatter(x, src, (2, 2), (1, 3), 2)
+
+    # By finite differences: PyTorch's gradient of x stands where src does.
+    x, src = numbers(tensorgrad, 3, 4), numbers(tensorgrad, 2, 2)
+    inputs = x.requires_grad_(), src.requires_grad_()
+    assert tensorgrad.autograd.gradcheck(lambda *xs: scatter(*xs) ** 3, inputs)
+    assert tensorgrad.autograd.gradgradcheck(lambda *xs: scatter(*xs) ** 3, inputs)
+
+    def moved(lib):
+        x, y = numbers(lib, 3, 4), numbers(lib, 2)
+        y.set_(x)
+        z = lib.as_strided_(x, (2, 2), (1, 3))
+        y[0, 0] = 5.0
+        return x, y, z is x, lib.ones(3).set_().shape == (0,)
+
+    agree(run)
+    agree(moved)
+    bad(
+        lambda lib: lib.as_strided_scatter(lib.ones(4), lib.ones(3), (2,), (1,)),
+        lambda lib: lib.ones(2).set_(lib.ones(2, dtype=lib.int64)),
+        lambda lib: lib.ones(2).set_(3),
+    )
+
+
+@pytest.mark.parametrize("shape", [(6, 4), (3, 7), (2, 5, 4)])
+def test_low_rank(shape):
+    """The random vectors decide signs only: the matrices have the rank that is asked for."""
+
+    def run(lib):
+        low = numbers(lib, *shape[:-1], 2) @ numbers(lib, *shape[:-2], 2, shape[-1], seed=4)
+        out = []
+        for U, S, V in (
+            lib.svd_lowrank(low, 2), lib.svd_lowrank(low, 2, 1, M=numbers(lib, shape[-1]) * 0),
+            lib.pca_lowrank(low, 2), lib.pca_lowrank(low, 2, center=False, niter=3),
+        ):  # fmt: skip
+            out += [U.abs(), S, V.abs(), (U * S.unsqueeze(-2)) @ V.mH]
+        return out
+
+    agree(run, rtol=1e-6)
+    bad(
+        lambda lib: lib.pca_lowrank(lib.ones(3, 2), 3),
+        lambda lib: lib.pca_lowrank(lib.ones(3, 2), 2, niter=-1),
+    )
+
+
 @pytest.mark.parametrize("pow", [1, 2, 3])
 @pytest.mark.parametrize("dim", [-1, 0, 1, 2])
 def test_norm_except_dim(pow, dim):
