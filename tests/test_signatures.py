@@ -12,7 +12,7 @@ PLACES = [
     "nn", "nn.functional", "nn.init", "nn.utils", "nn.utils.rnn", "nn.utils.parametrize",
     "nn.utils.parametrizations", "optim", "optim.lr_scheduler", "optim.swa_utils", "distributions",
     "utils.data", "autograd", "autograd.functional", "func", "linalg", "fft", "special",
-    "utils.checkpoint",
+    "utils.checkpoint", "signal.windows", "nn.utils.prune",
 ]  # fmt: skip
 
 # What is otherwise, and why.

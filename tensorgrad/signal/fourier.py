@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import creation, dtypes, errors, fft
 from .._graph import wrap
+from .._layout import strided
 from .._registry import FUNCTIONS, OPS
 from . import windows
 
@@ -34,7 +35,7 @@ def _window(name, make, window_length, periodic, dtype, layout, device, requires
         raise RuntimeError(
             f"{name} requires non-negative window_length, got window_length={window_length}"
         )
-    if layout is not None and str(layout) != "torch.strided":
+    if layout not in (None, strided):
         raise RuntimeError(f"{name} is not implemented for sparse types, got: {layout}")
     own = dtypes.to_numpy(dtype)
     if own.kind == "c":

@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 from .. import creation, dtypes
+from .._layout import strided
 
 __all__ = [
     "bartlett", "blackman", "cosine", "exponential", "gaussian", "general_cosine",
@@ -23,7 +24,7 @@ def _check(name, M, dtype, layout):
     """The NumPy dtype of a window."""
     if M < 0:
         raise ValueError(f"{name} requires non-negative window length, got M={M}")
-    if layout is not None and str(layout) != "torch.strided":
+    if layout not in (None, strided):
         raise ValueError(f"{name} is implemented for strided tensors only, got: {layout}")
     own = dtypes.to_numpy(dtype)
     if own not in (np.float32, np.float64):
@@ -46,7 +47,7 @@ def _finish(window, own, device, requires_grad):
 
 
 def exponential(
-    M, *, center=None, tau=1.0, sym=True, dtype=None, layout=None, device=None,
+    M, *, center=None, tau=1.0, sym=True, dtype=None, layout=strided, device=None,
     requires_grad=False,
 ):  # fmt: skip
     """``exp(-|n - center| / tau)``, the Poisson window.
@@ -73,7 +74,7 @@ def exponential(
     return _finish(np.exp(-np.abs(np.arange(M) - center) / tau), own, device, requires_grad)
 
 
-def cosine(M, *, sym=True, dtype=None, layout=None, device=None, requires_grad=False):
+def cosine(M, *, sym=True, dtype=None, layout=strided, device=None, requires_grad=False):
     """``sin(pi (n + 1/2) / M)``; arguments as for :func:`exponential`.
 
     Raises:
@@ -84,7 +85,7 @@ def cosine(M, *, sym=True, dtype=None, layout=None, device=None, requires_grad=F
     return _finish(np.sin(angle), own, device, requires_grad)
 
 
-def gaussian(M, *, std=1.0, sym=True, dtype=None, layout=None, device=None, requires_grad=False):
+def gaussian(M, *, std=1.0, sym=True, dtype=None, layout=strided, device=None, requires_grad=False):
     """``exp(-(n - c)² / (2 std²))`` around the middle; arguments as for :func:`exponential`.
 
     Raises:
@@ -96,7 +97,7 @@ def gaussian(M, *, std=1.0, sym=True, dtype=None, layout=None, device=None, requ
     return _finish(np.exp(-0.5 * away**2), own, device, requires_grad)
 
 
-def kaiser(M, *, beta=12.0, sym=True, dtype=None, layout=None, device=None, requires_grad=False):
+def kaiser(M, *, beta=12.0, sym=True, dtype=None, layout=strided, device=None, requires_grad=False):
     """``I0(beta sqrt(1 - t²)) / I0(beta)`` for t from -1 to 1; arguments as :func:`exponential`.
 
     Raises:
@@ -116,7 +117,7 @@ def kaiser_of(M, beta, sym):
     return np.i0(beta * np.sqrt(np.maximum(1.0 - t**2, 0.0))) / np.i0(beta)
 
 
-def bartlett(M, *, sym=True, dtype=None, layout=None, device=None, requires_grad=False):
+def bartlett(M, *, sym=True, dtype=None, layout=strided, device=None, requires_grad=False):
     """The triangle from 0 over 1 to 0; arguments as for :func:`exponential`.
 
     Raises:
@@ -134,7 +135,7 @@ def bartlett_of(M, sym):
 
 
 def general_cosine(
-    M, *, a, sym=True, dtype=None, layout=None, device=None, requires_grad=False
+    M, *, a, sym=True, dtype=None, layout=strided, device=None, requires_grad=False
 ):
     """``a[0] - a[1] cos(x) + a[2] cos(2 x) - ...`` for x from 0 to 2 pi.
 
@@ -168,7 +169,7 @@ def cosines_of(M, a, sym):
 
 
 def general_hamming(
-    M, *, alpha=0.54, sym=True, dtype=None, layout=None, device=None, requires_grad=False
+    M, *, alpha=0.54, sym=True, dtype=None, layout=strided, device=None, requires_grad=False
 ):
     """``alpha - (1 - alpha) cos(x)``; see :func:`general_cosine`.
 
@@ -184,7 +185,7 @@ def general_hamming(
 def _named(name, a, doc):
     """A window with fixed coefficients."""
 
-    def window(M, *, sym=True, dtype=None, layout=None, device=None, requires_grad=False):
+    def window(M, *, sym=True, dtype=None, layout=strided, device=None, requires_grad=False):
         return general_cosine(
             M, a=a, sym=sym, dtype=dtype, layout=layout, device=device,
             requires_grad=requires_grad,
