@@ -452,6 +452,7 @@ def test_range_test_leaves_all_as_it_was(name, fresh):
     after = everything(model, optimizer)
     np.testing.assert_equal(after, before)
     assert [(id(p), id(p.grad)) for p in params] == tensors
+    assert optimizer._opt_called is not fresh  # what a scheduler asks for
 
 
 
@@ -530,6 +531,20 @@ def test_range_test_of_a_flat_or_hopeless_loss():
     assert nan.diverged and len(nan.rates) == 1 and nan.suggestion is None
     falling = optim.lr_range_test(w, lambda out, y: out.sum(), data, sgd, steps=10, end=0.1)
     assert not falling.diverged and falling.suggestion is not None
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.5, 0.9])
+def test_range_test_smooths_without_a_pull_to_zero(smoothing):
+    """The mean of the losses so far, weighted by powers of ``smoothing``."""
+    model = Stateful()
+    sgd = optim.SGD(model.parameters(), lr=0.1)
+    found = optim.lr_range_test(
+        model, nn.MSELoss(), batches(), sgd, steps=12, end=0.1, smoothing=smoothing
+    )
+    for n, got in enumerate(found.smoothed, 1):
+        weights = smoothing ** np.arange(n)[::-1]
+        assert got == pytest.approx(np.average(found.losses[:n], weights=weights))
+    np.testing.assert_allclose(found.rates, np.geomspace(1e-7, 0.1, 12))
 
 
 def test_range_test_prints_its_curve():

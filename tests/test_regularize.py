@@ -335,6 +335,10 @@ def test_register_proximal_keeps_to_its_parameters():
         (p.detach().numpy() != b).any() for p, b in zip(model.parameters(), before, strict=True)
     ]
     assert changed == [True] + [False] * 5 and (model[0].weight == 0).all()
+    optimizer.zero_grad()
+    model[0].weight.data.fill_(1.0)
+    optimizer.step()
+    assert (model[0].weight == 1).all()  # no gradient, no step
     with pytest.raises(ValueError, match="does not have"):
         utils.register_proximal(optimizer, model, l1=1.0)
     for name in ("l1", "l2", "group"):
