@@ -455,7 +455,6 @@ def test_range_test_leaves_all_as_it_was(name, fresh):
     assert optimizer._opt_called is not fresh  # what a scheduler asks for
 
 
-
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_training_goes_on_as_without_the_range_test(name):
     def trained(tested):
@@ -502,6 +501,7 @@ def broken():
 def test_range_test_finds_the_edge_of_a_quadratic():
     """Gradient descent on a/2 w^2 shrinks w for lr < 2/a, fastest at 1/a."""
     for a in (0.1, 1.0, 100.0):
+
         class Weight(nn.Module):
             def __init__(self):
                 super().__init__()

@@ -243,9 +243,7 @@ def objective(x, v, l1=0.0, l2=0.0, group=0.0, dim=0):
     """What the proximal map minimises over x."""
     rows = groups_of(x, dim)
     norms = np.sqrt(rows.shape[1]) * np.sqrt((rows**2).sum(1)).sum()
-    return (
-        ((x - v) ** 2).sum() / 2 + l1 * np.abs(x).sum() + l2 / 2 * (x**2).sum() + group * norms
-    )
+    return ((x - v) ** 2).sum() / 2 + l1 * np.abs(x).sum() + l2 / 2 * (x**2).sum() + group * norms
 
 
 STRENGTHS = [{"l1": 0.5}, {"l2": 0.7}, {"group": 0.4}, {"l1": 0.3, "l2": 0.5},
