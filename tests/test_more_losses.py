@@ -365,3 +365,12 @@ def test_feature_alpha_dropout_that_drops_nothing_takes_a_vector():
         agree(
             lambda lib, p=p, t=training: lib.nn.functional.feature_alpha_dropout(lib.ones(5), p, t)
         )
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (1, 3), (4, 1), (4,), (1, 1), (3,), (2, 3)])
+def test_gaussian_nll_takes_one_dimension_of_size_one(shape):
+    agree(
+        lambda lib: lib.nn.functional.gaussian_nll_loss(
+            lib.ones(4, 3), lib.zeros(4, 3), lib.full(shape, 2.0)
+        )
+    )

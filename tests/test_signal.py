@@ -244,6 +244,7 @@ def test_bad_stft():
         lambda x, w: x.stft(8, window=w, return_complex=True, align_to_window=True),
         lambda x, w: x.stft(8, window=w, return_complex=True, pad_mode="other"),
     ):
+
         def run(lib, program=program):
             return program(signal(lib, 2, 20), window(lib, 8))
 
@@ -268,6 +269,7 @@ def test_bad_istft():
         lambda z, w: z.istft(8, window=w, length=0),
         lambda z, w: z.istft(8, window=w, length=-2),
     ):
+
         def run(lib, program=program):
             return program(spectrum(lib, 8), window(lib, 8))
 
@@ -285,3 +287,11 @@ def test_warnings():
         assert z.istft(4).shape == (12,)
     with pytest.warns(UserWarning, match="zeros follow"):
         assert z.istft(4, window=w, length=20).shape == (20,)
+
+
+def test_stft_of_a_complex_signal_as_pairs():
+    agree(
+        lambda lib: lib.stft(
+            lib.arange(32.0) * 1j, 8, window=lib.ones(8), return_complex=False, onesided=False
+        )
+    )

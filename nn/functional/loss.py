@@ -392,14 +392,19 @@ def poisson_nll_loss(
     return reduced(loss, reduction)
 
 
+def _unlike(shape, other):
+    """The sizes in ``other`` that differ from those in ``shape``."""
+    return [b for a, b in zip(shape, other, strict=True) if a != b]
+
+
 def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"):
     """``(log v + (x - y)² / v) / 2``, the Gaussian likelihood (Nix & Weigend 1994).
 
     Args:
         input: means x.
         target: values y.
-        var: variances v of the same shape, or one for each sample, or one number; those below
-            ``eps`` count as ``eps``, with the gradient passed on.
+        var: variances v of the same shape, or with one dimension of size 1, or without the last
+            one, or one number; those below ``eps`` count as ``eps``, with the gradient passed on.
         full: add ``log(2π) / 2``.
         eps: the least variance.
         reduction: "mean", "sum" or "none".
@@ -413,7 +418,7 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
     if var.shape != shape:
         if shape[:-1] == var.shape:
             var = var.unsqueeze(-1)
-        elif shape[:-1] != var.shape[:-1] or var.shape[-1] != 1:
+        elif len(shape) != len(var.shape) or _unlike(shape, var.shape) != [1]:
             raise ValueError(f"var is of incorrect size: {var.shape} for an input of size {shape}")
     legacy_reduction(None, None, reduction)
     if (var._array < 0).any():

@@ -151,8 +151,8 @@ def stft(
         normalized: divide by ``sqrt(n_fft)``.
         onesided: return the frequencies from 0 to ``n_fft // 2`` only; by default where the
             signal and the window are real.
-        return_complex: False, for real signals, gives pairs of real numbers; deprecated. It must
-            be given for real signals.
+        return_complex: False gives pairs of real numbers; deprecated. It must be given for real
+            signals.
         align_to_window: without ``center``, count parts by the window's length. Where
             ``n_fft - win_length`` is odd this works here and not in PyTorch.
 
@@ -218,7 +218,7 @@ def stft(
     halved = not is_complex if onesided is None else onesided
     out = fft.rfft(parts, norm=norm) if halved else fft.fft(parts, norm=norm)
     out = out.transpose(-2, -1)
-    return out if return_complex is not False or is_complex else FUNCTIONS["view_as_real"](out)
+    return FUNCTIONS["view_as_real"](out) if return_complex is False else out
 
 
 def istft(
