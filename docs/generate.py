@@ -28,19 +28,29 @@ NOTE = "Written by docs/generate.py; do not edit."
 # stands for those, and every other name that the package lacks, begins with an underscore.
 
 
+def made_in_a_loop():
+    """Names of classes that a type checker does not find in the text of their modules."""
+    for module in ("legacy", "storage"):
+        text = (ROOT / "tensorgrad" / f"{module}.py").read_text()
+        for name in _lazy.BROUGHT[module].split():
+            if not re.search(rf"^(def|class) {name}\b", text, re.M):
+                yield name
+
+
 def lazy_imports():
     """What the package imports when it is first touched, as import statements."""
     lines = [f"from . import {name} as {name}" for name in (*_lazy.SUBMODULES, "autograd")]
     lines.append("from . import return_types as return_types")
+    made = set(made_in_a_loop())
     names = {"_layout": [n for n in vars(_layout) if not n.startswith("_") and n != "annotations"]}
     names |= {module: brought.split() for module, brought in _lazy.BROUGHT.items()}
-    made = []  # classes that are made in a loop, which a type checker does not find
-    for module in ("legacy", "storage"):
-        text = (ROOT / "tensorgrad" / f"{module}.py").read_text()
-        made += [n for n in names[module] if not re.search(rf"^(def|class) {n}\b", text, re.M)]
-        names[module] = [n for n in names[module] if n not in made]
-    lines += [f"from .{module} import {n} as {n}" for module in names for n in names[module]]
-    return "\n".join([*sorted(lines), "", *(f"{name}: type[Any]" for name in made)])
+    lines += [
+        f"from .{module} import {name} as {name}"
+        for module, found in names.items()
+        for name in found
+        if name not in made
+    ]
+    return "\n".join(sorted(lines))
 
 
 HEADER = f"""\
@@ -474,6 +484,7 @@ def stub():
     """The text of ``tensorgrad/__init__.pyi``."""
     dtype_names = sorted(k for k, v in vars(tensorgrad).items() if isinstance(v, dtypes.dtype))
     lines = [HEADER, *(f"{name}: dtype" for name in dtype_names), ""]
+    lines += [f"{name}: type[Any]" for name in made_in_a_loop()]
     for name, fn in sorted(FUNCTIONS.items()):
         lines += define_function(name, fn)
     for name in sorted(_lazy.METHODS):

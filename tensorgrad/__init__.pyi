@@ -177,27 +177,6 @@ from .storage import UntypedStorage as UntypedStorage
 from .storage import empty_strided as empty_strided
 from .storage import frombuffer as frombuffer
 from .storage import is_storage as is_storage
-
-BoolTensor: type[Any]
-ByteTensor: type[Any]
-CharTensor: type[Any]
-DoubleTensor: type[Any]
-FloatTensor: type[Any]
-HalfTensor: type[Any]
-IntTensor: type[Any]
-LongTensor: type[Any]
-ShortTensor: type[Any]
-BoolStorage: type[Any]
-ByteStorage: type[Any]
-CharStorage: type[Any]
-ComplexDoubleStorage: type[Any]
-ComplexFloatStorage: type[Any]
-DoubleStorage: type[Any]
-FloatStorage: type[Any]
-HalfStorage: type[Any]
-IntStorage: type[Any]
-LongStorage: type[Any]
-ShortStorage: type[Any]
 from ._graph import Node as _Node
 from .autograd.hooks import RemovableHandle as _Handle
 from .dtypes import dtype as dtype
@@ -321,6 +300,26 @@ uint32: dtype
 uint64: dtype
 uint8: dtype
 
+BoolTensor: type[Any]
+ByteTensor: type[Any]
+CharTensor: type[Any]
+DoubleTensor: type[Any]
+FloatTensor: type[Any]
+HalfTensor: type[Any]
+IntTensor: type[Any]
+LongTensor: type[Any]
+ShortTensor: type[Any]
+BoolStorage: type[Any]
+ByteStorage: type[Any]
+CharStorage: type[Any]
+ComplexDoubleStorage: type[Any]
+ComplexFloatStorage: type[Any]
+DoubleStorage: type[Any]
+FloatStorage: type[Any]
+HalfStorage: type[Any]
+IntStorage: type[Any]
+LongStorage: type[Any]
+ShortStorage: type[Any]
 def abs(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def absolute(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...
 def acos(input: Tensor, *, out: Tensor | None = None) -> Tensor: ...

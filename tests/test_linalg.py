@@ -28,7 +28,8 @@ def joined(lib, parts, power=1):
 # Each row: a text, evaluated with ``t`` the library and ``x``, ``y``, ``z`` the tensors after it.
 ROWS = [
     ("t.linalg.det(x)", B), ("t.det(x)", A), ("x.det()", B), ("t.logdet(x)", S),
-    ("t.logdet(x)", S[0]), ("t.logdet(x)", B), ("t.linalg.slogdet(x)[1]", B), ("t.slogdet(x).logabsdet", S),
+    ("t.logdet(x)", S[0]), ("t.logdet(x)", B), ("t.linalg.slogdet(x)[1]", B),
+    ("t.slogdet(x).logabsdet", S),
     ("t.linalg.inv(x)", B), ("t.inverse(x)", A), ("t.linalg.inv_ex(x).inverse", B),
     ("t.linalg.pinv(x)", W), ("t.linalg.pinv(x)", T), ("t.linalg.pinv(x, hermitian=True)", S),
     ("t.pinverse(x)", B), ("t.linalg.solve(x, y)", B, V), ("t.linalg.solve(x, y)", A, v),

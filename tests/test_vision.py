@@ -89,6 +89,12 @@ def test_interpolate_in_float32_with_and_without_recomputed_scale(mode, scale):
         )
 
 
+@pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic", "area"])
+def test_interpolate_in_half_precision(mode):
+    x = normal(1, 2, 5, 4).astype(np.float16)
+    agree(lambda lib: lib.nn.functional.interpolate(lib.tensor(x), 3, mode=mode), rtol=2e-3)
+
+
 @pytest.mark.parametrize(
     ("shape", "settings"),
     [

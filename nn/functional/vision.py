@@ -159,6 +159,11 @@ def interpolate(
         )
     if mode == "area":
         return getattr(tg.nn.functional, f"adaptive_avg_pool{len(space)}d")(input, sizes)
+    if input._array.dtype == np.float16 and not mode.startswith("nearest"):
+        return interpolate(
+            input.float(), size, scale_factor, mode, align_corners, recompute_scale_factor,
+            antialias,
+        ).half()  # fmt: skip
     work = np.float64 if input._array.dtype == np.float64 else np.float32
     for dim, (n, m, scale) in enumerate(zip(space, sizes, scales, strict=True), start=2):
         if mode.startswith("nearest"):

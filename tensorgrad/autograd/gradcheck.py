@@ -26,8 +26,9 @@ def gradcheck(
 
     Every entry ``d output[j] / d input[i]`` is checked, for each output and each input that
     requires grad: ``|backward - measured| <= atol + rtol * |measured|``. Of complex inputs and
-    outputs both parts are checked, as two real numbers. Each output is walked by itself, twice, with no gradient for the other outputs. A function none of whose outputs
-    requires grad must be constant.
+    outputs both parts are checked, as two real numbers. Each output is walked by itself, twice,
+    with no gradient for the other outputs. A function none of whose outputs requires grad must be
+    constant.
 
     Args:
         func: takes the inputs, returns a tensor or a tuple of tensors.
