@@ -27,7 +27,7 @@ BROUGHT = {
     "compiler": """
         compile
     """,
-    "copies": """
+    "_copies": """
         alias_copy as_strided_copy as_strided_scatter detach_copy diagonal_copy expand_copy
         permute_copy select_copy slice_copy split_copy split_with_sizes_copy squeeze_copy t_copy
         transpose_copy unbind_copy unfold_copy unsqueeze_copy view_as_complex_copy
@@ -41,10 +41,10 @@ BROUGHT = {
         LongTensor ShortTensor _assert get_default_device is_nonzero range set_default_device
         set_default_tensor_type typename
     """,
-    "lowrank": """
+    "_lowrank": """
         pca_lowrank svd_lowrank
     """,
-    "native": """
+    "_native": """
         alpha_dropout_ binary_cross_entropy_with_logits constant_pad_nd cosine_embedding_loss
         ctc_loss dropout_ embedding_bag empty_permuted feature_alpha_dropout_ feature_dropout
         feature_dropout_ gru gru_cell hinge_embedding_loss kl_div lstm lstm_cell

@@ -636,7 +636,7 @@ def resize_as(self, tensor):
 @method
 def as_strided_scatter(self, src, size, stride, storage_offset=None):
     """See :func:`tensorgrad.as_strided_scatter`."""
-    from .copies import as_strided_scatter
+    from ._copies import as_strided_scatter
 
     return as_strided_scatter(self, src, size, stride, storage_offset)
 

@@ -54,12 +54,12 @@ class Ref:
         graph = reference.stack(graph).reshape(self.places.shape)
         return graph + (now - graph).detach()
 
-    def write(self, value, record=True):
+    def write(self, value, record=True, overlap=False):
         value = reference.as_tensor(value, dtype=reference.float64)
         tracked = any(int(p) in self.history.scalars for p in self.places.flat)
         if record and self.history.leaf and (tracked or value.requires_grad):
             raise RuntimeError("leaf")
-        if len(set(self.places.flat)) != self.places.size:
+        if not overlap and len(set(self.places.flat)) != self.places.size:
             raise RuntimeError("several elements in one place")
         value = value.broadcast_to(self.places.shape)
         for place, scalar in zip(self.places.flat, value.reshape(-1), strict=True):
@@ -176,7 +176,10 @@ def apply_oracle(step, variables):
     elif kind == "number":
         old = x.read()
         value = {"add": old + number, "mul": old * number, "fill": old * 0 + number}[name]
-        x.write(value.detach() if name == "fill" else value, record)
+        if name == "fill":
+            x.write(value.detach(), record, overlap=True)  # one value everywhere
+        else:
+            x.write(value, record)
     elif kind in ("assign", "augment"):
         index = INDICES[name]
         index = np.array(index) if isinstance(index, list) else index

@@ -299,11 +299,12 @@ def test_every_module(torch, name):
             continue
         assert repr(getattr(tensorgrad.nn, name)(*sizes)) == text
         return
-    layers = {"TransformerEncoder": "TransformerEncoderLayer", "RNNBase": None, "Unflatten": None,
+    layers = {"TransformerEncoder": "TransformerEncoderLayer",
               "TransformerDecoder": "TransformerDecoderLayer"}  # fmt: skip
+    others = {"RNNBase": ("GRU", 3, 4), "Unflatten": (1, (2, 3)),
+              "AdaptiveLogSoftmaxWithLoss": (16, 10, [2, 5])}  # fmt: skip
     for lib in (torch, tensorgrad):
-        layer = layers[name] and getattr(lib.nn, layers[name])(4, 2)
-        arguments = {"RNNBase": ("GRU", 3, 4), "Unflatten": (1, (2, 3))}.get(name, (layer, 2))
+        arguments = others.get(name) or (getattr(lib.nn, layers[name])(4, 2), 2)
         text = repr(getattr(lib.nn, name)(*arguments)) if lib is torch else text
     assert repr(getattr(tensorgrad.nn, name)(*arguments)) == text
 

@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 
+from .. import errors
 from .._registry import FUNCTIONS, op
 from .reduce import sum
 
@@ -20,6 +21,8 @@ from .reduce import sum
 @op(types="float", public=False, method=False)
 def log_cosh(x):
     """``log(cosh(x))``, neither overflowing for large x nor cancelling for small ones."""
+    if x.dtype.kind == "c":
+        raise errors.UnsupportedDtypeError("log_cosh: not defined on complex tensors")
     size = np.abs(x)
     near = np.log1p(2.0 * np.sinh(np.minimum(size, 1.0) * 0.5) ** 2)
     return np.where(size < 1.0, near, size + np.log1p(np.exp(-2.0 * size)) - math.log(2.0))
