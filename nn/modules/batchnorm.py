@@ -104,6 +104,8 @@ class BatchNorm1d(_BatchNorm):
         num_features: C, of an input (N, C) or (N, C, L).
         eps: added to the variance, inside the root.
         momentum: weight of the new batch in the running statistics (0.1); None averages all.
+            (Texts that write ``running = m * running + (1 - m) * batch`` mean ``momentum=1 - m``:
+            their 0.9 is 0.1 here.)
         affine: whether scale and shift are learned.
         bias: whether the shift is, given ``affine``.
         track_running_stats: False uses the batch's statistics in evaluation too.
