@@ -543,6 +543,9 @@ PROGRAM = """
     import tensorgrad
     from tensorgrad.utils.data import DataLoader, Dataset
 
+    # A shell starts background jobs with the signal ignored, and what they start inherits that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
     class Slow(Dataset):
         def __getitem__(self, i):
             time.sleep(0.02)
