@@ -29,7 +29,6 @@ from . import jit as jit
 from . import legacy as legacy
 from . import linalg as linalg
 from . import mps as mps
-from . import native as native
 from . import nn as nn
 from . import onnx as onnx
 from . import optim as optim
