@@ -57,17 +57,14 @@ def _reduction(name, number):
     return _REDUCTIONS[number]
 
 
-def _reduced(loss, reduction):
-    return loss if reduction == "none" else getattr(loss, reduction)()
-
-
 def kl_div(input, target, reduction=1, *, log_target=False):
     """``target * (log(target) - input)``; see ``nn.functional.kl_div``.
 
     ``reduction`` is 0 for none, 1 for the mean over all elements, 2 for the sum.
     """
     reduction = _reduction("kl_div", reduction)
-    return _reduced(_F().kl_div(input, target, reduction="none", log_target=log_target), reduction)
+    loss = _F().kl_div(input, target, reduction="none", log_target=log_target)
+    return _F().loss.reduced(loss, reduction)
 
 
 def ctc_loss(

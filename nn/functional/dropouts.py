@@ -81,8 +81,7 @@ def _masked(input, shape, p, inplace, generator=None):
 
 
 def _drop_channels(input, p, training, inplace, unbatched):
-    """Dropout with one draw for each sample and channel."""
-    _check_probability(p)
+    """Dropout with one draw for each sample and channel; the caller has checked ``p``."""
     if not training or p == 0.0:
         return input
     return _masked(input, _channels(input, unbatched), p, inplace)

@@ -256,9 +256,17 @@ def _cubic_weights(t):
 
 
 def _cubic(d, a):
-    near = ((a + 2) * d - (a + 3)) * d * d + 1
-    far = ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
-    return np.where(d <= 1, near, np.where(d < 2, far, 0))
+    return np.where(d <= 1, _cubic_near(d, a), np.where(d < 2, _cubic_far(d, a), 0))
+
+
+def _cubic_near(d, a):
+    """The cubic kernel at distances up to 1, of arrays or tensors."""
+    return ((a + 2) * d - (a + 3)) * d * d + 1
+
+
+def _cubic_far(d, a):
+    """The cubic kernel at distances from 1 to 2."""
+    return ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
 
 
 def _lanczos(d):
@@ -488,12 +496,9 @@ def _cubic_taps(x):
     t = x - wrap(first)
     first = first.astype(np.int64)
     a = -0.75
-    weights = []
-    for d, near in ((t + 1, False), (t, True), (1 - t, True), (2 - t, False)):
-        if near:
-            weights.append(((a + 2) * d - (a + 3)) * d * d + 1)
-        else:
-            weights.append(((a * d - 5 * a) * d + 8 * a) * d - 4 * a)
+    weights = (
+        _cubic_far(t + 1, a), _cubic_near(t, a), _cubic_near(1 - t, a), _cubic_far(2 - t, a)
+    )  # fmt: skip
     return [(first + k, w) for k, w in zip((-1, 0, 1, 2), weights, strict=True)]
 
 
