@@ -57,7 +57,7 @@ def look():
         "axes.spines.right": False,
         "axes.prop_cycle": cycler(color=colours) + cycler(linestyle=dashes),
         "figure.constrained_layout.use": True,
-        "savefig.dpi": 100,
+        "figure.dpi": 100,
     }
     with library.rc_context(options):
         yield
@@ -82,6 +82,19 @@ def label(ax, title, x="", y="", legend=True, **options):
         ax.legend(**({} if legend is True else {"loc": legend}))
 
 
+def png(fig):
+    """The bytes of a PNG of at most 256 colours: a third of the size of matplotlib's own."""
+    from PIL import Image
+
+    memory = BytesIO()
+    fig.savefig(memory, format="rgba", dpi="figure")
+    size = tuple(int(side) for side in fig.bbox.size)
+    picture = Image.frombytes("RGBA", size, memory.getvalue()).convert("RGB")
+    memory = BytesIO()
+    picture.quantize(256, dither=Image.Dither.NONE).save(memory, "png", optimize=True)
+    return memory.getvalue()
+
+
 def save(fig, folder, name):
     """Write ``folder/name.png``; returns its size in bytes.
 
@@ -91,10 +104,8 @@ def save(fig, folder, name):
     """
     if not re.fullmatch(r"\w+", name):
         raise ValueError(f"a picture is named with letters, digits and _, got {name!r}")
-    memory = BytesIO()
-    # Without the version of matplotlib: the same picture should be the same file.
-    fig.savefig(memory, format="png", metadata={"Software": None})
-    size = len(memory.getvalue())
+    data = png(fig)
+    size = len(data)
     if size >= LIMIT:
         raise ValueError(
             f"{name}.png is of {size // 1000} KB, and pictures must stay under {LIMIT // 1000} KB; "
@@ -102,7 +113,7 @@ def save(fig, folder, name):
         )
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.png").write_bytes(memory.getvalue())
+    (folder / f"{name}.png").write_bytes(data)
     return size
 
 
