@@ -1,0 +1,142 @@
+"""Array helpers that the pixel transforms share. Images are (N, H, W, C), uint8 or float in 0..1."""
+
+from __future__ import annotations
+
+import numpy as np
+
+# Elements worked on at a time: the float temporaries of a block stay in cache, and memory stays
+# near input plus output however large the batch is.
+BLOCK = 1 << 15
+
+# ITU-R 601-2 luma, in 65536ths: Pillow's integers for mode "L".
+LUMA = (19595, 38470, 7471)
+
+
+def top(batch) -> int:
+    """White: 255 for uint8, 1 for floats."""
+    return 255 if batch.dtype == np.uint8 else 1
+
+
+def work_dtype(batch):
+    """What uint8 is computed in, and float16: float32; other floats stay."""
+    return np.result_type(batch.dtype, np.float32) if batch.dtype != np.uint8 else np.float32
+
+
+def column(values, batch):
+    """One number per image as (N, 1, 1, 1), in the dtype that ``batch`` is computed in."""
+    return np.asarray(values, dtype=work_dtype(batch)).reshape(-1, 1, 1, 1)
+
+
+def by_block(function, batch, *params, channels=None):
+    """``function(images, *their params)`` over blocks of images, written to one new array."""
+    shape = batch.shape if channels is None else (*batch.shape[:3], channels)
+    out = np.empty(shape, batch.dtype)
+    if out.size == 0:
+        return out
+    step = max(1, BLOCK // batch[0].size)
+    for start in range(0, len(batch), step):
+        part = slice(start, start + step)
+        out[part] = function(batch[part], *(p[part] for p in params))
+    return out
+
+
+def rounded(values, dtype):
+    """``values`` clipped to the range of ``dtype``; for uint8 the nearest integer (half up)."""
+    if dtype == np.uint8:
+        return np.clip(values + 0.5, 0, 255.5).astype(np.uint8)
+    return np.clip(values, 0, 1).astype(dtype, copy=False)
+
+
+def blend(degenerate, images, factor):
+    """Between ``degenerate`` (factor 0) and ``images`` (factor 1), beyond them, and clipped.
+
+    For uint8 the result is truncated in the order of ``PIL.Image.blend``; for floats the order
+    gives exactly ``images`` at factor 1.
+    """
+    if images.dtype != np.uint8:
+        mixed = images * factor + degenerate * (1 - factor)
+        return np.clip(mixed, 0, 1).astype(images.dtype, copy=False)
+    base = np.asarray(degenerate, np.float32)
+    mixed = images - base
+    mixed *= factor
+    mixed += base
+    return np.clip(mixed, 0, 255, out=mixed).astype(np.uint8)
+
+
+def look_up(batch, tables):
+    """uint8 ``batch`` through one table per image (N, 256), or per image and channel (N, C, 256).
+
+    ``bytes.translate`` reads 8-bit indices as they are; ``np.take`` would widen each to 64 bits.
+    """
+    out = np.empty_like(batch)
+    if tables.ndim == 2:
+        for image, table, result in zip(batch, tables, out, strict=True):
+            result[...] = _translate(image, table)
+        return out
+    for index in np.ndindex(tables.shape[:2]):
+        image, channel = index
+        out[image, ..., channel] = _translate(batch[image, ..., channel], tables[index])
+    return out
+
+
+def _translate(values, table):
+    data = values.tobytes().translate(table.tobytes())
+    return np.frombuffer(data, np.uint8).reshape(values.shape)
+
+
+def grey(batch):
+    """Luma of (N, H, W, 3) as (N, H, W, 1), in the dtype of ``batch``; one channel is itself.
+
+    uint8: ``(19595 R + 38470 G + 7471 B + 0x8000) >> 16``, as Pillow. These integers stay under
+    2^24, so float32 holds them exactly.
+    """
+    check_channels(batch, "grey")
+    if batch.shape[3] == 1:
+        return batch.copy()
+    return by_block(_luma, batch, channels=1)
+
+
+def _luma(images):
+    if images.dtype != np.uint8:
+        weights = np.array([0.299, 0.587, 0.114], work_dtype(images))
+        return (images.astype(weights.dtype, copy=False) @ weights)[..., None]
+    total = images.astype(np.float32) @ np.array(LUMA, np.float32) + 32768
+    return (total * np.float32(2.0**-16))[..., None]
+
+
+def check_channels(batch, name):
+    """Raise ValueError unless ``batch`` has one channel or three."""
+    if batch.shape[3] not in (1, 3):
+        raise ValueError(
+            f"{name} expects 1 (grey) or 3 (RGB) channels, got {batch.shape[3]} in a batch of "
+            f"shape {batch.shape} (N, H, W, C)"
+        )
+
+
+def to_bytes(batch):
+    """``batch`` as uint8 grey levels: floats by the nearest of 256."""
+    return batch if batch.dtype == np.uint8 else np.rint(batch * 255).astype(np.uint8)
+
+
+def from_bytes(levels, dtype):
+    """uint8 grey levels as ``dtype``: floats in 0..1."""
+    if dtype == np.uint8:
+        return levels
+    return (levels / 255.0).astype(dtype)
+
+
+def per_image(batch, values, name, low=0.0, high=np.inf):
+    """``values`` as one number per image, in float64.
+
+    Raises:
+        ValueError: not one number or one per image, or out of range.
+    """
+    values = np.asarray(values, np.float64)
+    if values.shape not in ((), (len(batch),)):
+        raise ValueError(
+            f"{name} must be one number or one per image: got shape {values.shape} for a batch "
+            f"of shape {batch.shape}"
+        )
+    if values.size and not (values.min() >= low and values.max() <= high):
+        raise ValueError(f"{name} must lie in [{low:g}, {high:g}], got {values}")
+    return np.broadcast_to(values, len(batch))

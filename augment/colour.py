@@ -1,0 +1,270 @@
+"""Colour: brightness, contrast, saturation, hue, gamma, channels, and what is done to each value.
+
+The functions take (N, H, W, C) batches and one parameter for all images or one for each.
+"""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+
+from tensorgrad.errors import missing
+
+from ._pixels import (
+    blend,
+    by_block,
+    check_channels,
+    column,
+    from_bytes,
+    grey,
+    look_up,
+    per_image,
+    rounded,
+    to_bytes,
+    top,
+    work_dtype,
+)
+
+def adjust_brightness(batch, factor):
+    """Blend with black: ``factor * x``. 1 is the image, 0 black. Equals Pillow's enhancer.
+
+    Args:
+        batch: (N, H, W, C), uint8 or float in 0..1.
+        factor: one number, or one for each image; not negative.
+
+    >>> int(adjust_brightness(np.full((1, 1, 1, 3), 100, np.uint8), 1.5)[0, 0, 0, 0])
+    150
+    """
+    return _blend_with_level(batch, 0, per_image(batch, factor, "brightness factor"))
+
+
+def adjust_contrast(batch, factor):
+    """Blend with the mean of the grey image (rounded for uint8). Equals Pillow's enhancer.
+
+    Args:
+        batch: (N, H, W, C) with C of 1 or 3, uint8 or float in 0..1.
+        factor: one number, or one for each image; not negative.
+    """
+    factor = per_image(batch, factor, "contrast factor")
+    if batch.size == 0:
+        return batch.copy()
+    level = grey(batch).mean((1, 2, 3), dtype=np.float64)
+    if batch.dtype == np.uint8:
+        level = np.floor(level + 0.5)
+    return _blend_with_level(batch, level, factor)
+
+
+def adjust_saturation(batch, factor):
+    """Blend with the grey image. 0 is grey, 1 the image. Equals Pillow's enhancer ``Color``.
+
+    Args:
+        batch: (N, H, W, C) with C of 1 (returned as it is) or 3, uint8 or float in 0..1.
+        factor: one number, or one for each image; not negative.
+    """
+    check_channels(batch, "saturation")
+    factor = per_image(batch, factor, "saturation factor")
+    if batch.shape[3] == 1:
+        return batch.copy()
+    return by_block(_saturate, batch, column(factor, batch))
+
+
+def _saturate(images, factor):
+    return blend(grey(images), images, factor)
+
+
+def adjust_hue(batch, factor):
+    """Turn the hue in HSV by ``factor`` of the circle, keeping value and saturation.
+
+    As torchvision's ``adjust_hue`` of tensors, computed in floats; Pillow's mode "HSV" holds hue
+    in 256 steps and saturation in 255, and so differs by some grey levels.
+
+    Args:
+        batch: (N, H, W, C) with C of 1 (returned as it is) or 3, uint8 or float in 0..1.
+        factor: one number, or one for each image, from -0.5 to 0.5.
+    """
+    check_channels(batch, "hue")
+    factor = per_image(batch, factor, "hue factor", low=-0.5, high=0.5)
+    if batch.shape[3] == 1:
+        return batch.copy()
+    out = by_block(_turn_hue, batch, column(factor, batch))
+    out[factor == 0] = batch[factor == 0]
+    return out
+
+
+def _turn_hue(images, factor):
+    channels = np.moveaxis(images, 3, 0).astype(work_dtype(images))
+    hue, value, chroma = _hue(*channels)
+    hue += 6 * factor[..., 0]
+    out = np.stack([_channel(hue, value, chroma, shift) for shift in (5, 3, 1)], axis=-1)
+    return rounded(out, images.dtype)
+
+
+def _hue(r, g, b):
+    """Hue in sixths of the circle, value (the maximum) and chroma (maximum less minimum)."""
+    value = np.maximum(np.maximum(r, g), b)
+    chroma = value - np.minimum(np.minimum(r, g), b)
+    scale = 1 / np.where(chroma == 0, 1, chroma)
+    from_blue = (r - g) * scale + 4
+    from_green = (b - r) * scale + 2
+    hue = np.where(value == g, from_green, from_blue)
+    return np.where(value == r, (g - b) * scale, hue), value, chroma
+
+
+def _channel(hue, value, chroma, shift):
+    """One channel of HSV -> RGB: value - chroma * clip(min(k, 4 - k), 0, 1), k = shift + hue."""
+    k = hue + shift
+    k -= 6 * np.floor(k * (1 / 6))
+    np.minimum(k, 4 - k, out=k)
+    np.clip(k, 0, 1, out=k)
+    k *= chroma
+    return np.subtract(value, k, out=k)
+
+
+def rgb_to_hsv(batch):
+    """RGB floats in 0..1 to hue, saturation and value in 0..1.
+
+    Hue is a share of the circle (red 0, green 1/3, blue 2/3); it and the saturation are 0 where
+    they are undefined.
+
+    >>> rgb_to_hsv(np.array([[[[0.0, 0.5, 0.0]]]])).round(3).tolist()
+    [[[[0.333, 1.0, 0.5]]]]
+    """
+    _check_float_rgb(batch, "rgb_to_hsv")
+    hue, value, chroma = _hue(*np.moveaxis(batch, 3, 0))
+    saturation = chroma / np.where(value == 0, 1, value)
+    return np.stack([hue / 6 % 1, saturation, value], axis=-1).astype(batch.dtype, copy=False)
+
+
+def hsv_to_rgb(batch):
+    """The inverse of :func:`rgb_to_hsv`.
+
+    >>> hsv_to_rgb(np.array([[[[0.5, 1.0, 1.0]]]])).tolist()
+    [[[[0.0, 1.0, 1.0]]]]
+    """
+    _check_float_rgb(batch, "hsv_to_rgb")
+    hue, saturation, value = np.moveaxis(batch, 3, 0)
+    chroma = saturation * value
+    rgb = [_channel(hue * 6, value, chroma, shift) for shift in (5, 3, 1)]
+    return np.stack(rgb, axis=-1).astype(batch.dtype, copy=False)
+
+
+def adjust_gamma(batch, gamma, gain=1.0):
+    """``gain * x ** gamma`` on 0..1, clipped. Above 1 darkens, below 1 lightens.
+
+    uint8 is truncated as torchvision does with Pillow images: ``int(255.999 * gain * x ** gamma)``.
+
+    Args:
+        batch: (N, H, W, C), uint8 or float in 0..1.
+        gamma: one number, or one for each image; not negative.
+        gain: a factor, not negative.
+    """
+    gamma = per_image(batch, gamma, "gamma")
+    gain = per_image(batch, gain, "gain")
+    if batch.dtype != np.uint8:
+        powers = np.power(batch, column(gamma, batch)) * column(gain, batch)
+        return np.clip(powers, 0, 1).astype(batch.dtype, copy=False)
+    powers = (np.arange(256) / 255) ** gamma[:, None] * gain[:, None]
+    return look_up(batch, np.clip(255.999 * powers, 0, 255).astype(np.uint8))
+
+
+def invert(batch):
+    """White less the image: ``255 - x`` or ``1 - x``."""
+    return top(batch) - batch
+
+
+def solarize(batch, threshold):
+    """Invert what is at or above ``threshold``. Equals Pillow's ``ImageOps.solarize``.
+
+    Args:
+        batch: (N, H, W, C), uint8 or float in 0..1.
+        threshold: one number, or one for each image, in the range of the images: 0..256 for uint8
+            (256 keeps them), 0..1 for floats (above 1 keeps them).
+    """
+    threshold = np.broadcast_to(np.asarray(threshold, np.float64), len(batch))
+    return np.where(batch < threshold.reshape(-1, 1, 1, 1), batch, invert(batch))
+
+
+def posterize(batch, bits):
+    """Keep the highest ``bits`` bits. Equals Pillow's ``ImageOps.posterize`` for 1 to 8 bits.
+
+    Floats are floored to ``2 ** bits`` steps, as torchvision v2 does; 8 bits keeps them as they
+    are, 0 bits makes black.
+
+    Args:
+        batch: (N, H, W, C), uint8 or float in 0..1.
+        bits: one integer, or one for each image, from 0 to 8.
+    """
+    bits = per_image(batch, bits, "bits", high=8).astype(int)
+    if batch.dtype == np.uint8:
+        mask = (0xFF00 >> bits & 0xFF).astype(np.uint8)
+        return batch & mask.reshape(-1, 1, 1, 1)
+    levels = column(2.0**bits, batch)
+    steps = np.minimum(np.floor(batch * levels), levels - 1) / levels
+    return np.where(bits.reshape(-1, 1, 1, 1) == 8, batch, steps).astype(batch.dtype, copy=False)
+
+
+def permute_channels(batch, permutation):
+    """Channel ``permutation[i, c]`` of image i becomes its channel c; ``permutation`` is (N, C)."""
+    order = np.asarray(permutation).reshape(len(batch), 1, 1, batch.shape[3])
+    return np.take_along_axis(batch, order, axis=3)
+
+
+def to_grayscale(batch, num_output_channels=1):
+    """The luma of ITU-R 601-2, once or repeated over ``num_output_channels``.
+
+    Args:
+        batch: (N, H, W, C) with C of 1 or 3. uint8 uses Pillow's integers, floats
+            ``0.299 R + 0.587 G + 0.114 B``.
+        num_output_channels: 1 or 3.
+    """
+    return np.repeat(grey(batch), num_output_channels, axis=3)
+
+
+def jpeg(batch, quality):
+    """Write each image as JPEG of ``quality`` and read it again. Needs Pillow.
+
+    Args:
+        batch: (N, H, W, C) with C of 1 or 3; floats in 0..1 are taken as 256 grey levels.
+        quality: one integer, or one for each image, from 1 to 100.
+
+    Raises:
+        ImportError: Pillow is not installed.
+    """
+    check_channels(batch, "jpeg")
+    quality = per_image(batch, quality, "quality", low=1, high=100)
+    if batch.size == 0:
+        return batch.copy()
+    images = to_bytes(batch)
+    coded = [_code(image, int(q)) for image, q in zip(images, quality, strict=True)]
+    return from_bytes(np.stack(coded), batch.dtype)
+
+
+def _code(image, quality):
+    try:
+        from PIL import Image
+    except ImportError:
+        raise missing("Pillow", "image", "JPEG") from None
+    file = io.BytesIO()
+    Image.fromarray(image.squeeze(2) if image.shape[2] == 1 else image).save(
+        file, "JPEG", quality=quality
+    )
+    return np.asarray(Image.open(file)).reshape(image.shape)
+
+
+def normalize(batch, mean, std):
+    """``(x - mean) / std`` for each channel."""
+    return ((batch - mean) / std).astype(batch.dtype, copy=False)
+
+
+def _blend_with_level(batch, level, factor):
+    """Blend with one grey level per image; uint8 through tables."""
+    level = np.broadcast_to(level, len(batch))
+    if batch.dtype != np.uint8:
+        return by_block(_mix, batch, column(level, batch), column(factor, batch))
+    tables = blend(level[:, None], np.arange(256, dtype=np.uint8), np.float32(factor)[:, None])
+    return look_up(batch, tables)
+
+
+def _mix(images, level, factor):
+    return blend(level, images, factor)

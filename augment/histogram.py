@@ -1,0 +1,161 @@
+"""From the histogram: auto-contrast, equalisation, CLAHE. Images are (N, H, W, C)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ._pixels import check_channels, from_bytes, grey, look_up, rounded, to_bytes, top, work_dtype
+
+def histograms(batch):
+    """Counts of the 256 grey levels of each channel of each image: (N, C, 256).
+
+    Floats in 0..1 are counted at the nearest of 256 levels.
+    """
+    count, channels = len(batch), batch.shape[3]
+    out = np.zeros((count, channels, 256), np.int64)
+    for image, counts in zip(batch, out, strict=True):
+        levels = to_bytes(image)
+        for channel in range(channels):
+            counts[channel] = np.bincount(levels[..., channel].ravel(), minlength=256)
+    return out
+
+
+def autocontrast(batch):
+    """Stretch each channel so that its darkest value is black and its lightest white.
+
+    A channel of one value stays. Equals Pillow's ``ImageOps.autocontrast`` (uint8, truncated).
+
+    Args:
+        batch: (N, H, W, C), uint8 or float in 0..1.
+
+    >>> autocontrast(np.array([0.25, 0.5, 0.75]).reshape(1, 1, 3, 1)).ravel().tolist()
+    [0.0, 0.5, 1.0]
+    """
+    if batch.size == 0:
+        return batch.copy()
+    low, high = batch.min((1, 2)), batch.max((1, 2))
+    if batch.dtype == np.uint8:
+        return look_up(batch, _stretch_tables(low.astype(float), high.astype(float)))
+    span = np.where(high > low, high - low, 1).astype(work_dtype(batch))
+    low = np.where(high > low, low, 0)
+    stretched = (batch - low[:, None, None]) / span[:, None, None]
+    return np.clip(stretched, 0, 1).astype(batch.dtype, copy=False)
+
+
+def _stretch_tables(low, high):
+    """One table per image and channel: ``int(scale * x + offset)``, in the order of Pillow."""
+    levels = np.arange(256)
+    scale = 255.0 / np.where(high > low, high - low, 255)
+    offset = np.where(high > low, -low * scale, 0)
+    tables = levels * scale[..., None] + offset[..., None]
+    return np.clip(tables, 0, 255).astype(np.uint8)
+
+
+def equalize(batch):
+    """Map each channel so that its grey levels are used about equally often.
+
+    Equals Pillow's ``ImageOps.equalize``: with ``step = (pixels - count of the lightest) // 255``,
+    a level becomes ``(pixels below it + step // 2) // step``; where ``step`` is 0 (few pixels, or
+    one value) the channel stays.
+
+    Args:
+        batch: (N, H, W, C), uint8 or float in 0..1. Floats are mapped at 256 grey levels.
+    """
+    if batch.size == 0:
+        return batch.copy()
+    counts = histograms(batch)
+    tables = _equal_tables(counts)
+    equal = from_bytes(look_up(to_bytes(batch), tables), batch.dtype)
+    if batch.dtype != np.uint8:  # a channel that stays is not rounded to 256 levels
+        stays = (tables == np.arange(256)).all(-1)
+        equal = np.where(stays[:, None, None], batch, equal)
+    return equal
+
+
+def _equal_tables(counts):
+    lightest = 255 - (counts[..., ::-1] > 0).argmax(-1)
+    last = np.take_along_axis(counts, lightest[..., None], -1)[..., 0]
+    step = ((counts.sum(-1) - last) // 255)[..., None]
+    below = np.cumsum(counts, axis=-1) - counts
+    tables = (below + step // 2) // np.maximum(step, 1)
+    return np.where(step > 0, np.minimum(tables, 255), np.arange(256)).astype(np.uint8)
+
+
+def clahe(batch, clip_limit=4.0, tile_grid_size=(8, 8)):
+    """Contrast limited adaptive histogram equalisation, by OpenCV's algorithm.
+
+    The image is cut into a grid of tiles (mirrored at the right and lower edge to whole tiles).
+    Each tile's histogram is clipped at ``clip_limit`` times its mean count, what was cut off is
+    spread over all levels, and the pixels are mapped by the cumulative counts of the four nearest
+    tiles, bilinearly. A colour image is mapped by its luma and keeps its colour differences:
+    the change of the luma is added to the three channels.
+
+    Args:
+        batch: (N, H, W, C) with C of 1 or 3. Floats in 0..1 are counted at 256 grey levels.
+        clip_limit: one number, or one for each image; 0 does not clip.
+        tile_grid_size: rows and columns of the grid.
+
+    Source: Zuiderveld, "Contrast limited adaptive histogram equalization", Graphics Gems IV, 1994.
+    """
+    check_channels(batch, "clahe")
+    if batch.size == 0:
+        return batch.copy()
+    luma = to_bytes(grey(batch))[..., 0]
+    limits = np.broadcast_to(np.asarray(clip_limit, np.float64), len(batch))
+    out = np.empty_like(batch)
+    for image, levels, limit, result in zip(batch, luma, limits, out, strict=True):
+        change = _clahe_plane(levels, limit, tile_grid_size).astype(np.float64) - levels
+        result[...] = rounded(image + change[..., None] * (top(batch) / 255), batch.dtype)
+    return out
+
+
+def _clahe_plane(levels, limit, grid):
+    """The levels of one (H, W) uint8 plane, mapped."""
+    height, width = levels.shape
+    padded = np.pad(levels, ((0, -height % grid[0]), (0, -width % grid[1])), mode="reflect")
+    tile = padded.shape[0] // grid[0], padded.shape[1] // grid[1]
+    tables = _tile_tables(padded, tile, grid, limit)
+    (top_row, row, down) = _neighbours(height, tile[0], grid[0])
+    (left, col, across) = _neighbours(width, tile[1], grid[1])
+    down, across = down[:, None], across[None]
+    upper = _read(tables, top_row, left, levels) * (1 - across) + (
+        _read(tables, top_row, col, levels) * across
+    )
+    lower = _read(tables, row, left, levels) * (1 - across) + (
+        _read(tables, row, col, levels) * across
+    )
+    return np.rint(upper * (1 - down) + lower * down).astype(np.uint8)
+
+
+def _read(tables, rows, cols, levels):
+    return tables[rows[:, None], cols[None], levels]
+
+
+def _neighbours(size, tile, count):
+    """For each pixel the tile before it, the tile after it, and the share of the latter."""
+    position = np.arange(size, dtype=np.float32) / np.float32(tile) - np.float32(0.5)
+    before = np.floor(position).astype(int)
+    share = position - before
+    return np.maximum(before, 0), np.minimum(before + 1, count - 1), share
+
+
+def _tile_tables(padded, tile, grid, limit):
+    """(rows, columns, 256) tables of the clipped, cumulated counts of each tile, in 0..255."""
+    area = tile[0] * tile[1]
+    tiles = padded.reshape(grid[0], tile[0], grid[1], tile[1]).swapaxes(1, 2).reshape(-1, area)
+    offsets = np.arange(len(tiles))[:, None] * 256
+    counts = np.bincount((tiles + offsets).ravel(), minlength=256 * len(tiles)).reshape(-1, 256)
+    if limit > 0:
+        counts = _clipped(counts, max(1, int(limit * area / 256)))
+    tables = np.rint(np.cumsum(counts, axis=1, dtype=np.float32) * np.float32(255 / area))
+    return np.minimum(tables, 255).reshape(*grid, 256)
+
+
+def _clipped(counts, limit):
+    """``counts`` cut at ``limit``, the excess spread evenly, its remainder at equal distances."""
+    excess = np.maximum(counts - limit, 0).sum(1)[:, None]
+    share, rest = excess // 256, excess % 256
+    step = np.maximum(256 // np.maximum(rest, 1), 1)
+    levels = np.arange(256)
+    extra = (levels % step == 0) & (levels // step < rest)
+    return np.minimum(counts, limit) + share + extra
