@@ -9,7 +9,7 @@ from ._graph import Tensor
 SUBMODULES = tuple("""
     accelerator amp array_api augment backends compiler cuda datasets distributed distributions
     fft func hub jit legacy linalg mps nn onnx optim profiler serialization settings signal
-    sparse special storage testing types utils version
+    sparse special storage testing train types utils version
 """.split())
 
 # Module -> the names that it brings to the package.

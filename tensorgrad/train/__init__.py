@@ -1,0 +1,24 @@
+"""Training: the Trainer, its history, callbacks and stop conditions, and crash-safe checkpoints.
+
+>>> import tensorgrad as torch
+>>> from tensorgrad.train import EarlyStopping, Trainer
+>>> _ = torch.manual_seed(0)
+>>> x = torch.linspace(-1, 1, 64).reshape(64, 1)
+>>> y = 3 * x + 0.5
+>>> model = torch.nn.Linear(1, 1)
+>>> trainer = Trainer(model, torch.nn.MSELoss(), torch.optim.SGD(model.parameters(), lr=0.3))
+>>> history = trainer.fit((x[::2], y[::2]), (x[1::2], y[1::2]), epochs=100, batch_size=8,
+...                       stop=EarlyStopping(patience=5), progress=False)
+>>> len(history) - history.best_epoch, round(model.weight.item(), 3)
+(5, 3.0)
+"""
+
+from .callbacks import Callback
+from .history import History
+from .stopping import EarlyStopping, StopCondition, StopDifference, StopLoss
+from .trainer import Trainer
+
+__all__ = [
+    "Callback", "EarlyStopping", "History", "StopCondition", "StopDifference", "StopLoss",
+    "Trainer",
+]  # fmt: skip

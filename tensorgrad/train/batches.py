@@ -1,0 +1,162 @@
+"""The data of a fit as batches: in an order keyed by seed and epoch, from any batch on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from .._graph import Tensor
+from ..creation import as_tensor
+from ..dtypes import get_default_dtype
+from ..kernels import sampling
+from ..random import Generator
+from ..utils.data import DataLoader, Dataset, IterableDataset, Sampler, TensorDataset
+from ..utils.data.dataloader import _SingleProcessDataLoaderIter
+
+__all__ = ["Batches", "batches_of", "tensor_of"]
+
+
+def batches_of(data, batch_size, *, shuffle=False, seed=0, num_workers=0, name="data"):
+    """``data`` as :class:`Batches`: pairs, a Dataset, a DataLoader or any iterable of batches.
+
+    Raises:
+        TypeError: ``data`` is none of these.
+        ValueError: it is empty, or ``batch_size`` is not a positive integer.
+    """
+    if isinstance(data, Batches):
+        return data
+    if isinstance(data, tuple):
+        data = TensorDataset(*(tensor_of(part, name) for part in data))
+    if isinstance(data, DataLoader):
+        return Given(data)
+    if isinstance(data, IterableDataset):
+        return Given(DataLoader(data, batch_size=batch_size, num_workers=num_workers))
+    if hasattr(data, "__getitem__") and isinstance(data, Dataset):
+        if not len(data):
+            raise ValueError(f"{name} is empty")
+        return Keyed(data, batch_size, shuffle, seed, num_workers)
+    if isinstance(data, Iterable) and not isinstance(data, Tensor | np.ndarray | str | dict):
+        return Given(data)
+    raise TypeError(
+        f"{name} must be a DataLoader, a Dataset, or a pair (x, y) of tensors or arrays, got "
+        f"{type(data).__name__}"
+    )
+
+
+def tensor_of(part, name):
+    """A tensor as it is; an array as a tensor, floating ones in the default dtype."""
+    if isinstance(part, Tensor):
+        return part
+    array = np.asarray(part)
+    if array.dtype.kind not in "fiubc":
+        raise TypeError(
+            f"{name}: expected tensors or arrays of numbers, got {type(part).__name__} of dtype "
+            f"{array.dtype}"
+        )
+    return as_tensor(array, dtype=get_default_dtype() if array.dtype.kind == "f" else None)
+
+
+def key(seed: int, epoch: int) -> int:
+    """The seed of what is random in an epoch: 32 bits, of which different epochs share none."""
+    return int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
+
+
+class Batches:
+    """What an epoch goes through."""
+
+    def epoch(self, number: int, start: int = 0):
+        """An iterator over the batches of an epoch, numbered from 0, without the first ones."""
+        raise NotImplementedError
+
+    def generators(self) -> dict[str, Generator]:
+        """The generators that the order comes from, by name; none where it is keyed."""
+        return {}
+
+
+class _Order(Sampler):
+    """Batches of indices, permuted by a generator that (seed, epoch) alone sets."""
+
+    def __init__(self, size, batch_size, shuffle, seed):
+        if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
+            raise ValueError(f"batch_size must be a positive whole number, got {batch_size!r}")
+        self.size, self.batch_size, self.shuffle, self.seed = size, batch_size, shuffle, seed
+        self.epoch = self.start = 0
+
+    def __len__(self):
+        return -(-self.size // self.batch_size)
+
+    def __iter__(self):
+        order = np.arange(self.size)
+        if self.shuffle:
+            generator = Generator().manual_seed(key(self.seed, self.epoch))
+            order = sampling.randperm(generator, self.size)
+        for low in range(self.start * self.batch_size, self.size, self.batch_size):
+            yield order[low : low + self.batch_size].tolist()
+
+
+class Keyed(Batches):
+    """A dataset in an order that (seed, epoch) alone decides: any batch is found without a draw."""
+
+    def __init__(self, dataset, batch_size, shuffle, seed, num_workers):
+        self.dataset, self.seed = dataset, seed
+        self.order = _Order(len(dataset), batch_size, shuffle, seed)
+        self.generator = Generator()
+        self.loader: DataLoader = DataLoader(
+            dataset, batch_sampler=self.order, num_workers=num_workers, generator=self.generator
+        )
+
+    def __len__(self):
+        return len(self.order)
+
+    def epoch(self, number: int, start: int = 0):
+        self.order.epoch, self.order.start = number, start
+        self.generator.manual_seed(key(self.seed, number))  # of the workers
+        _announce(number, self.dataset)
+        return iter(self.loader)
+
+
+class Given(Batches):
+    """A DataLoader, or another iterable of batches, whose order is its own."""
+
+    def __init__(self, loader):
+        self.loader = loader
+
+    def __len__(self):
+        return len(self.loader)
+
+    def generators(self) -> dict[str, Generator]:
+        found = {}
+        sampler = getattr(self.loader, "sampler", None)
+        batch_sampler = getattr(self.loader, "batch_sampler", None)
+        places = {"loader": self.loader, "sampler": sampler, "batch_sampler": batch_sampler,
+                  "inner": getattr(batch_sampler, "sampler", None)}  # fmt: skip
+        for name, place in places.items():
+            generator = getattr(place, "generator", None)
+            if isinstance(generator, Generator):
+                found[name] = generator
+        return found
+
+    def epoch(self, number: int, start: int = 0):
+        loader = self.loader
+        parts = [getattr(loader, name, None) for name in ("dataset", "sampler", "batch_sampler")]
+        _announce(number, loader, *parts)
+        batches = iter(loader)
+        for _ in range(start):
+            _skip(batches)
+        return batches
+
+
+def _announce(epoch, *parts):
+    """Tell what asks for it the number of the epoch, as PyTorch's DistributedSampler does."""
+    for part in parts:
+        if callable(getattr(part, "set_epoch", None)):
+            part.set_epoch(epoch)
+
+
+def _skip(batches):
+    """Go past a batch; where nothing is read ahead, past its indices alone."""
+    if type(batches) is _SingleProcessDataLoaderIter and not batches._iterable:
+        next(batches._indices, None)
+    else:
+        next(batches, None)

@@ -1,0 +1,93 @@
+"""Metrics as a Trainer uses them: by name, each with reset, update and compute."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import cat
+
+__all__ = ["meters_of", "values_of"]
+
+
+def meters_of(metrics) -> dict[str, Any]:
+    """Metrics by name, from what ``Trainer(metrics=)`` takes.
+
+    Raises:
+        TypeError: something is no metric, nor the name of one.
+        ValueError: two have the same name, or one is called loss.
+    """
+    if metrics is None:
+        return {}
+    if isinstance(metrics, dict):
+        pairs = [(name, _meter(metric)) for name, metric in metrics.items()]
+    else:
+        listed = metrics if isinstance(metrics, list | tuple) else [metrics]
+        pairs = [(_name(metric), _meter(metric)) for metric in listed]
+    names = [name for name, _ in pairs]
+    for name in names:
+        if not isinstance(name, str) or name == "loss" or names.count(name) > 1:
+            raise ValueError(
+                f"metrics: the name {name!r} is not possible, or there are two; name them in a dict"
+            )
+    return dict(pairs)
+
+
+def _meter(metric):
+    if isinstance(metric, str):
+        from .metrics import get
+
+        return get(metric)
+    if all(callable(getattr(metric, name, None)) for name in ("reset", "update", "compute")):
+        if not isinstance(metric, type):
+            return metric
+    if callable(metric) and not isinstance(metric, type):
+        return _Whole(metric)
+    raise TypeError(
+        f"metrics: expected a name, a function of output and target, or an object with reset(), "
+        f"update() and compute(), got {metric!r}"
+    )
+
+
+def _name(metric):
+    """What a metric is called: by its name, that of the function, or that of its class."""
+    if isinstance(metric, str):
+        return metric
+    for name in ("name", "__name__"):
+        if isinstance(getattr(metric, name, None), str):
+            return getattr(metric, name)
+    return type(metric).__name__.lower()
+
+
+class _Whole:
+    """A plain function, of the outputs and targets of an epoch put together."""
+
+    def __init__(self, function):
+        self.function = function
+        self.reset()
+
+    def reset(self):
+        self.outputs, self.targets = [], []
+
+    def update(self, output, target):
+        self.outputs.append(output)
+        self.targets.append(target)
+
+    def compute(self):
+        return self.function(cat(self.outputs), cat(self.targets))
+
+    def state_dict(self):
+        return {"outputs": self.outputs, "targets": self.targets}
+
+    def load_state_dict(self, state_dict):
+        self.outputs, self.targets = state_dict["outputs"], state_dict["targets"]
+
+
+def values_of(meters) -> dict[str, Any]:
+    """What the metrics come to: numbers, or lists where a metric has several."""
+    return {name: _plain(meter.compute()) for name, meter in meters.items()}
+
+
+def _plain(value):
+    if getattr(value, "ndim", 0):
+        return value.tolist()
+    return float(value)
