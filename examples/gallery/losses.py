@@ -1,6 +1,6 @@
 """Every loss of tensorgrad against what it measures, beside its gradient by autograd.
 
-    python examples/gallery/losses.py
+Alone: ``python examples/gallery/losses.py``.
 """
 
 import math
@@ -30,7 +30,9 @@ class Panel:
         ends: where the axis begins and ends.
         losses: label -> function of a tensor (N,) that gives one loss for each element.
         top: where the axis of the values ends; None for as far as they reach.
+        bottom: where it begins; None likewise.
         steep: where the axis of the gradients ends, on both sides; None likewise.
+        legend: where the names stand.
     """
 
     title: str
@@ -38,7 +40,9 @@ class Panel:
     ends: tuple
     losses: dict
     top: float | None = None
+    bottom: float | None = None
     steep: float | None = None
+    legend: str = "best"
 
 
 def curve(loss, x):
@@ -204,7 +208,7 @@ FAMILIES = {
         Panel("Gaussian: the variance itself, at a residual of 1", "variance", (0.1, 4), {
             "Gaussian NLL": lambda v: F.gaussian_nll_loss(
                 torch.ones_like(v), torch.zeros_like(v), v, reduction="none"),
-        }, top=4, steep=4),
+        }, top=4, steep=1.5),
         Panel("Poisson: least where the rate is the count", "log of the predicted rate", (-2, 3), {
             f"count {y}": lambda x, y=y: F.poisson_nll_loss(
                 x, torch.full_like(x, y), reduction="none") for y in (1, 3, 8)
@@ -262,14 +266,15 @@ FAMILIES = {
     ]),
     "losses_adversarial": ("Losses of a score: a generator against a discriminator", [
         Panel("Generator", "score of a made sample", (-5, 5),
-              {kind: generator(kind) for kind in KINDS}, top=8, steep=4),
+              {kind: generator(kind) for kind in KINDS}, top=8, bottom=-9, steep=4,
+              legend="lower left"),
         Panel("Discriminator, real samples", "score of a real sample (a made one scores 0)",
               (-5, 5), {kind: critic(kind, on_real=True) for kind in KINDS}, top=8, steep=4),
         Panel("Discriminator, made samples", "score of a made sample (a real one scores 0)",
               (-5, 5), {kind: critic(kind, on_real=False) for kind in KINDS}, top=8, steep=4),
     ]),
     "losses_embedding": ("Losses of embeddings", [
-        Panel("Cosine embedding", "angle between the vectors", (0, math.pi), {
+        Panel("Cosine embedding", "angle between the vectors in radians", (0, math.pi), {
             "alike (1)": cosine(1),
             "unlike (-1)": cosine(-1),
             "unlike (-1), margin 0.5": cosine(-1, 0.5),
@@ -301,13 +306,11 @@ def plot(left, right, panel, quick):
     x = points(panel.ends, quick)
     for name, loss in panel.losses.items():
         values, slopes = curve(loss, x)
-        (line,) = left.plot(x, values, label=name)
-        if slopes is not None:
-            right.plot(x, slopes, color=line.get_color(), linestyle=line.get_linestyle())
-    style.label(left, panel.title, panel.x, "loss", xlim=panel.ends)
-    style.label(right, "its gradient", panel.x, "d loss / dx", xlim=panel.ends)
-    if panel.top is not None:
-        left.set_ylim(top=panel.top)
+        left.plot(x, values, label=name)
+        right.plot(x, [math.nan] * len(x) if slopes is None else slopes)
+    style.label(left, panel.title, panel.x, "loss", panel.legend, xlim=panel.ends)
+    style.label(right, "gradient", panel.x, "d loss / dx", xlim=panel.ends)
+    left.set_ylim(panel.bottom, panel.top)
     if panel.steep is not None:
         right.set_ylim(-panel.steep, panel.steep)
 

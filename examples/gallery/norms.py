@@ -1,0 +1,172 @@
+"""L1 and L2 penalties: balls that meet level curves, and the path of the solution.
+
+A quadratic with its least value at ``best`` is minimised together with a penalty whose strength
+grows. The gradient is autograd's and the penalty a proximal step after each step of SGD, so
+that L1 gives exact zeros. Alone: ``python examples/gallery/norms.py``.
+"""
+
+import style
+
+import tensorgrad as torch
+from tensorgrad import nn, optim
+
+# penalty -> its share of L1; the rest is L2, |w|²/2, as in nn.utils.elastic_net_penalty.
+PENALTIES = {"L1": 1.0, "elastic net": 0.5, "L2": 0.0}
+CURVATURE, BEST = ((1.0, 0.5), (0.5, 1.0)), (1.2, 2.0)
+
+# --- numbers ----------------------------------------------------------------------------
+
+
+def double(values):
+    """A tensor of float64."""
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def quadratic(w, curvature, best):
+    """``(w - best)ᵀ curvature (w - best) / 2`` of each row of w (..., D)."""
+    d = w - best
+    return ((d @ curvature) * d).sum(-1) / 2
+
+
+def solve(curvature, best, strength, l1_ratio, start=None, limit=5000):
+    """Where the quadratic plus ``strength`` times the penalty is least: (D,)."""
+    w = (best if start is None else start).clone().requires_grad_()
+    rate = 1.0 / torch.linalg.eigvalsh(curvature)[-1].item()
+    optimizer = optim.SGD([w], lr=rate)
+    l1, l2 = strength * l1_ratio, strength * (1.0 - l1_ratio)
+    nn.utils.register_proximal(optimizer, [w], l1=l1, l2=l2)
+    for _ in range(limit):
+        before = w.detach().clone()
+        optimizer.zero_grad()
+        quadratic(w, curvature, best).backward()
+        optimizer.step()
+        if (w - before).abs().max().item() < 1e-13:
+            break
+    return w.detach()
+
+
+def path(curvature, best, strengths, l1_ratio):
+    """The solutions (S, D) as the strength grows, each found from the one before."""
+    found = [best]
+    for strength in strengths.tolist():
+        found.append(solve(curvature, best, strength, l1_ratio, start=found[-1]))
+    return torch.stack(found[1:])
+
+
+def strengths(quick=False, least=-2.0, most=1.0):
+    """Strengths from 0.01 to 10."""
+    return torch.logspace(least, most, 13 if quick else 49, dtype=torch.float64)
+
+
+def regression(count=60, seed=0):
+    """(curvature, best) of a regression on eight correlated inputs, of which three matter."""
+    generator = torch.Generator().manual_seed(seed)
+    common = torch.randn(count, 1, generator=generator, dtype=torch.float64)
+    x = torch.randn(count, 8, generator=generator, dtype=torch.float64) + 0.7 * common
+    noise = torch.randn(count, generator=generator, dtype=torch.float64)
+    y = x @ double([3.0, -2.0, 0, 0, 1.5, 0, 0, 0]) + noise
+    curvature = x.T @ x / count
+    return curvature, torch.linalg.solve(curvature, x.T @ y / count)
+
+
+def penalised(x, strength, l1_ratio):
+    """(values, gradients) of ``(x - 1)²/2`` plus a penalty, of every number in x."""
+    x = x.clone().requires_grad_()
+    penalty = nn.utils.elastic_net_penalty(x, strength, l1_ratio)
+    ((torch.square(x - 1.0) / 2).sum() + penalty).backward()
+    with torch.no_grad():
+        values = [
+            torch.square(point - 1.0) / 2 + nn.utils.elastic_net_penalty(point, strength, l1_ratio)
+            for point in x
+        ]
+    return torch.stack(values), x.grad
+
+
+# --- pictures ---------------------------------------------------------------------------
+
+
+def meet(ax, name, quick):
+    """Level curves, balls of the penalty at three strengths, and the path between them."""
+    curvature, best, l1_ratio = double(CURVATURE), double(BEST), PENALTIES[name]
+    side = torch.linspace(-1.6, 3.2, 121 if quick else 321, dtype=torch.float64)
+    y, x = torch.meshgrid(side, side, indexing="ij")
+    plane = torch.stack([x, y], -1)
+    heights = quadratic(plane, curvature, best)
+    size = l1_ratio * plane.abs().sum(-1) + (1 - l1_ratio) / 2 * torch.square(plane).sum(-1)
+    grid = x.numpy(), y.numpy()
+    ax.contour(*grid, heights.numpy(), [0.02, 0.1, 0.3, 0.6, 1.2, 2, 3, 4.5], colors=style.GREY,
+               linewidths=0.7)  # fmt: skip
+    way = path(curvature, best, strengths(quick, most=1.5), l1_ratio)
+    ax.plot(*best.numpy(), "*", color=style.BLACK, markersize=11, label="no penalty")
+    ax.plot(*torch.cat([best[None], way]).T.numpy(), "-", color=style.BLUE, label="path")
+    touching = [solve(curvature, best, strength, l1_ratio) for strength in (0.4, 0.8, 1.6)]
+    for w in touching:
+        radius = l1_ratio * w.abs().sum() + (1 - l1_ratio) / 2 * torch.square(w).sum()
+        ax.contour(*grid, size.numpy(), [radius.item()], colors=style.VERMILION, linewidths=1.4)
+        height = quadratic(w, curvature, best).item()
+        ax.contour(*grid, heights.numpy(), [height], colors=style.BLACK, linewidths=1.0)
+    ax.plot(*torch.stack(touching).T.numpy(), "o", color=style.BLUE,
+            label="strength 0.4, 0.8, 1.6")  # fmt: skip
+    ax.axhline(0, color=style.BLACK, linewidth=0.6)
+    ax.axvline(0, color=style.BLACK, linewidth=0.6)
+    style.label(ax, name, "w1", "w2", "lower right", aspect="equal")
+
+
+def balls(quick):
+    """The three penalties side by side."""
+    fig, axes = style.figure(1, 3, width=4.0, height=4.4)
+    for ax, name in zip(axes[0], PENALTIES, strict=True):
+        meet(ax, name, quick)
+    fig.suptitle("Where level curves (black) first meet the ball of the penalty (red)")
+    return fig
+
+
+def paths(quick):
+    """Every coordinate as the strength grows; below, a regression with five useless inputs."""
+    problems = (
+        ("two weights", double(CURVATURE), double(BEST)),
+        ("eight weights, three matter", *regression()),
+    )
+    fig, axes = style.figure(2, 3, width=4.0, height=3.2, sharex=True, sharey="row")
+    scale = strengths(quick)
+    for row, (title, curvature, best) in zip(axes, problems, strict=True):
+        for ax, (name, l1_ratio) in zip(row, PENALTIES.items(), strict=True):
+            way = path(curvature, best, scale, l1_ratio)
+            ax.plot(scale.numpy(), way.numpy())
+            zeros = (way == 0).sum(1).tolist()
+            middle = min(range(len(scale)), key=lambda i: abs(scale[i].item() - 1.0))
+            ax.axvline(1.0, color=style.BLACK, linewidth=0.8, linestyle=":")
+            style.label(ax, f"{name}, {title}\n{zeros[middle]} exact zeros at strength 1",
+                        "strength" if row is axes[-1] else "", "weight", xscale="log")  # fmt: skip
+    fig.suptitle("The path of the solution as the strength grows")
+    return fig
+
+
+def strength_picture(quick):
+    """One weight whose best value is 1: from which strength on the minimum is at zero."""
+    fig, axes = style.figure(2, 2, width=4.6, height=2.9, sharex=True)
+    x = torch.linspace(-1.5, 2.5, 81 if quick else 401, dtype=torch.float64)
+    for (left, right), name in zip(axes, ("L1", "L2"), strict=True):
+        for strength in (0.0, 0.5, 2.0):
+            values, slopes = penalised(x, strength, PENALTIES[name])
+            (line,) = left.plot(x.numpy(), values.numpy(), label=f"strength {strength:g}")
+            least = solve(double([[1.0]]), double([1.0]), strength, PENALTIES[name])
+            height, _ = penalised(least, strength, PENALTIES[name])
+            left.plot(*least.numpy(), *height.numpy(), "o", color=line.get_color())
+            right.plot(x.numpy(), slopes.numpy())
+        style.label(left, f"(w - 1)²/2 + {name} penalty, least at the dot", "w", "loss",
+                    ylim=(-0.2, 4))  # fmt: skip
+        style.label(right, "gradient", "w", "d loss / dw", ylim=(-4, 4))
+    fig.suptitle("The strength of a penalty on one weight")
+    return fig
+
+
+def figures(quick=False):
+    """The pictures of this topic: (name, figure) pairs."""
+    yield "norms_balls", balls(quick)
+    yield "norms_paths", paths(quick)
+    yield "norms_strength", strength_picture(quick)
+
+
+if __name__ == "__main__":
+    style.draw(figures)
