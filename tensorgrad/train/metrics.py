@@ -482,10 +482,12 @@ def _is_nan(value: Any) -> bool:
 
 
 def _nan_average(values: np.ndarray, weights: np.ndarray) -> float:
-    """The weighted mean of those that are numbers, nan where nothing has weight."""
+    """The weighted mean of those that are numbers; the plain one where these have no weight."""
     known = ~np.isnan(values)
-    total = weights[known].sum()
-    return float(values[known] @ weights[known] / total) if total else math.nan
+    if not known.any():
+        return math.nan
+    values, weights = values[known], weights[known]
+    return float(values @ weights / weights.sum() if weights.any() else values.mean())
 
 
 class Precision(_Averaged):
@@ -696,6 +698,7 @@ class _Regression(Metric):
     """A metric of real outputs (N,) or (N, ...), each place after dimension 0 an output."""
 
     OUTPUTS: tuple[str, ...] = ("uniform_average", "raw_values")
+    width: int  # outputs for each sample
 
     def __init__(self, multioutput: str = "uniform_average") -> None:
         _option("multioutput", multioutput, self.OUTPUTS)
@@ -745,6 +748,8 @@ class _Regression(Metric):
 
 class _MeanError(_Regression):
     """The mean of a function of the differences."""
+
+    mean: np.ndarray
 
     def _add(self, output: np.ndarray, target: np.ndarray) -> None:
         # A running mean: a sum of squares could overflow where the mean does not.
@@ -840,13 +845,9 @@ class R2(_Regression):
         Raises:
             RuntimeError: there was no sample.
         """
-        if self.multioutput != "variance_weighted" or not self.spread_known():
+        if self.multioutput != "variance_weighted" or self.count < 2 or not self.spread.any():
             return super().compute()
         return float(self._each() @ self.spread / self.spread.sum())
-
-    def spread_known(self) -> bool:
-        """Whether some output's target varies, so that the outputs can be weighted."""
-        return bool(self.count > 1 and self.spread.any())
 
 
 # --- functions and names ----------------------------------------------------------------------
