@@ -1,4 +1,24 @@
-"""Data augmentation. Empty so far: transforms and mixers are still to come."""
+"""Data augmentation: transforms of batches of images, keyed by (seed, epoch, sample).
+
+>>> import numpy as np
+>>> from tensorgrad import augment
+>>> flip = augment.HorizontalFlip(p=1.0)
+>>> flip(np.array([[0.0, 0.5, 1.0]]))
+array([[1. , 0.5, 0. ]])
+"""
 
 if __name__ != "tensorgrad.augment":
     raise ImportError("import this package as tensorgrad.augment, not as augment")
+
+from ._random import KeyedRng as KeyedRng
+from ._transform import Transform as Transform
+from ._transform import from_dict as from_dict
+from ._transform import from_json as from_json
+from ._transform import load as load
+from ._transform import save as save
+from .compose import Compose as Compose
+from .compose import OneOf as OneOf
+from .compose import RandomApply as RandomApply
+from .compose import RandomOrder as RandomOrder
+from .compose import Sequential as Sequential
+from .geometry import *  # noqa: F403

@@ -1,0 +1,334 @@
+"""What a transform is: parameters drawn for each image, and a pure function of them."""
+
+from __future__ import annotations
+
+import inspect
+import math
+
+import numpy as np
+
+from tensorgrad.utils._pytree import tree_leaves, tree_map_only
+from tensorgrad.utils.data.sampler import draw_seed
+
+from ._layout import Images
+from ._random import KeyedRng
+from ._threads import run
+from .boxes import Bundle, Targets
+
+__all__ = ["Transform", "from_dict", "from_json", "load", "save"]
+
+REGISTRY: dict[str, type[Transform]] = {}
+# Elements of a block of images, which goes through a whole pipeline before the next one does:
+# temporary arrays stay in the cache and memory does not grow with the batch.
+_BLOCK = 1 << 18
+_ANY_RANGE = (-math.inf, math.inf)
+
+
+class Transform:
+    """The base of all transforms.
+
+    A subclass writes :meth:`sample`, where all randomness is, and :meth:`apply`, which has
+    none. Its ``__init__`` keeps each argument under its own name, and nothing else: that is what
+    is printed, and written to JSON. A transform that moves pixels says ``geometric = True`` and
+    writes :meth:`apply_masks`, :meth:`apply_points` and :meth:`output_shape` too.
+
+    >>> import numpy as np
+    >>> class Darker(Transform):
+    ...     def __init__(self, least=0.5):
+    ...         self.least = least
+    ...     def sample(self, n, shape, rng):
+    ...         return {"factor": rng.uniform(self.least, 1.0)}
+    ...     def apply(self, batch, params):
+    ...         factor = params["factor"].astype(np.float32)[:, None, None, None]
+    ...         return (batch * factor).astype(batch.dtype)
+    >>> darker = Darker()
+    >>> images = np.ones((3, 1, 2, 2), np.float32)
+    >>> one = darker(images, seed=0, epoch=0, index=[4, 5, 6])
+    >>> other = darker(images[:1], seed=0, epoch=0, index=[5])
+    >>> bool((one[1] == other[0]).all())
+    True
+    >>> from_json(darker.to_json())
+    Darker(least=0.5)
+    """
+
+    geometric = False
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        REGISTRY[cls.__name__] = cls
+
+    def sample(self, n: int, shape: tuple, rng: KeyedRng) -> dict:
+        """Draw parameters for n images of ``shape`` (H, W, C).
+
+        Returns:
+            A dict of arrays with n rows each; dicts and lists of such may stand in it. Row i
+            must be made of row i of what ``rng`` gives alone.
+        """
+        return {}
+
+    def apply(self, batch: np.ndarray, params: dict) -> np.ndarray:
+        """The images (n, H, W, C) transformed: uint8, or float in [0, 1], and the same returned.
+
+        Row i depends on image i and row i of the parameters alone. ``batch`` is not written; it
+        may be returned where nothing changes.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must write apply(batch, params)")
+
+    def apply_masks(self, masks: np.ndarray, params: dict, fill=0) -> np.ndarray:
+        """Masks (n, H, W, K) of any dtype moved along; by default they stay as they are."""
+        return masks
+
+    def apply_points(self, points, owner, params: dict, shape: tuple) -> np.ndarray:
+        """Points (p, 2) of x, y moved along; by default they stay where they are.
+
+        Args:
+            points: in pixels; pixel i covers [i, i + 1].
+            owner: (p,), the image that each belongs to.
+            params: of the images.
+            shape: (H, W, C) of the images before the transform.
+        """
+        return points
+
+    def output_shape(self, shape: tuple) -> tuple:
+        """The shape (H, W, C) of the result for images of ``shape``."""
+        return shape
+
+    def move(self, bundle: Bundle, params: dict) -> Bundle:
+        """A bundle transformed. What holds other transforms writes this instead of the above."""
+        shape, masks = bundle.images.shape[1:], bundle.masks
+        images = self.apply(bundle.images, params)
+        if not self.geometric:
+            return bundle.moved(images, masks, None)
+        if masks is not None:
+            masks = self.apply_masks(masks, params, bundle.mask_fill)
+        return bundle.moved(
+            images, masks, lambda xy, owner: self.apply_points(xy, owner, params, shape)
+        )
+
+    def draw(self, images, *, seed=None, epoch=None, index=None, layout=None) -> dict:
+        """Draw parameters for ``images``, for :meth:`replay`; arguments as for a call."""
+        return self._draw(Images(images, layout, _ANY_RANGE), seed, epoch, index)
+
+    def _draw(self, images, seed, epoch, index):
+        n, shape = len(images), images.view.shape[1:]
+        seed, epoch = _key(seed, epoch, index)
+        return self.sample(n, shape, KeyedRng(seed, epoch, _indices(index, n)))
+
+    def __call__(
+        self, images, *, seed=None, epoch=None, index=None, boxes=None, masks=None,
+        keypoints=None, labels=None, layout=None, value_range=(0.0, 1.0), min_visibility=0.0,
+        tolerance=1.0, mask_fill=0,
+    ):  # fmt: skip
+        """Transform images, and what moves along with them.
+
+        The random numbers of an image depend on ``seed``, ``epoch``, its ``index`` and the
+        position of the transform in its pipeline, on nothing else. Without ``index`` the images
+        are numbered from 0; without any of the three, the seed is drawn from the default
+        generator of tensorgrad, so that calls differ and :func:`tensorgrad.manual_seed` repeats
+        them.
+
+        Args:
+            images: an array or Tensor: (N, C, H, W), (C, H, W) or (H, W), or as ``layout`` says;
+                uint8, or floating point in ``value_range``. Not written.
+            seed: of the run, 0 if only the others are given.
+            epoch: its number, 0 if only the others are given.
+            index: the number of each image in its dataset, (N,), or an integer for one image.
+            boxes: (k, 4) arrays of x1, y1, x2, y2 in pixels, a list of one for each image of a
+                batch. Pixel i covers [i, i + 1].
+            masks: (H, W) or (K, H, W) for one image, (N, H, W) or (N, K, H, W) for a batch, K
+                last where the images' channels are; any dtype. Moved to the nearest pixel.
+            keypoints: (k, 2) arrays of x, y, or (k, 3) with a visibility, which becomes 0 for
+                points that leave the picture; a list of one for each image of a batch.
+            labels: those of the boxes, dropped with them; a list for a batch.
+            layout: "NCHW", "NHWC", "NHW", "CHW", "HWC" or "HW"; by the rank if None.
+            value_range: lowest and highest value of floating point images.
+            min_visibility: boxes of which a smaller share of the area is left are dropped, and
+                those of which nothing is.
+            tolerance: pixels by which a box may stand out of its picture. It is clipped; one
+                that stands out further is an error.
+            mask_fill: what masks hold where there was no picture.
+
+        Returns:
+            The images, in the layout, type, dtype and range that came; or, with any of
+            ``boxes``, ``masks`` and ``keypoints``, a dict of "images" and what was given.
+
+        Raises:
+            TypeError: images of another dtype.
+            ValueError: a shape, range or value that does not fit; the message names it.
+        """
+        opened = Images(images, layout, value_range)
+        targets = Targets(
+            opened, boxes, masks, keypoints, labels, min_visibility, tolerance, mask_fill
+        )
+        return self._replay(opened, targets, self._draw(opened, seed, epoch, index))
+
+    def replay(
+        self, images, params, *, boxes=None, masks=None, keypoints=None, labels=None, layout=None,
+        value_range=(0.0, 1.0), min_visibility=0.0, tolerance=1.0, mask_fill=0,
+    ):  # fmt: skip
+        """Transform images by parameters that :meth:`draw` gave; other arguments as for a call.
+
+        >>> import numpy as np
+        >>> from tensorgrad import augment
+        >>> images = np.arange(6.0).reshape(1, 1, 2, 3) / 6
+        >>> flip = augment.HorizontalFlip()
+        >>> params = flip.draw(images, seed=1)
+        >>> bool((flip.replay(images, params) == flip(images, seed=1)).all())
+        True
+        """
+        opened = Images(images, layout, value_range)
+        targets = Targets(
+            opened, boxes, masks, keypoints, labels, min_visibility, tolerance, mask_fill
+        )
+        rows = {len(leaf) for leaf in tree_leaves(params) if isinstance(leaf, np.ndarray)}
+        if rows - {len(opened)}:
+            raise ValueError(
+                f"params are those of {max(rows)} images, but got {len(opened)} images"
+            )
+        return self._replay(opened, targets, params)
+
+    def _replay(self, images, targets, params):
+        n = len(images)
+        if targets:
+            bundle = self.move(targets.bundle(images.block(slice(None))), params)
+            out, view = images.empty(bundle.images.shape[1:])
+            images.store(view, slice(None), bundle.images)
+            return {"images": images.finish(out), **targets.results(bundle)}
+        shape = self.output_shape(images.view.shape[1:])
+        out, view = images.empty(shape)
+        size = max(1, math.prod(images.view.shape[1:]), math.prod(shape))
+        step = max(1, _BLOCK // size)
+        blocks = [slice(i, min(i + step, n)) for i in range(0, n, step)]
+
+        def work(rows):
+            part = params if len(blocks) == 1 else rows_of(params, rows)
+            done = self.move(Bundle(images.block(rows)), part)
+            images.store(view, rows, done.images)
+
+        run(work, blocks, n * size)
+        return images.finish(out)
+
+    def arguments(self) -> dict:
+        """The arguments that the transform was made with, by name."""
+        names = inspect.signature(type(self)).parameters
+        return {name: getattr(self, name) for name in names}
+
+    def __repr__(self):
+        inside = ", ".join(f"{k}={v!r}" for k, v in self.arguments().items())
+        return f"{type(self).__name__}({inside})"
+
+    def to_dict(self) -> dict:
+        """The transform as a dict of its class's name and arguments: plain values only."""
+        return {"transform": type(self).__name__, **{
+            name: _plain(value, f"{type(self).__name__}.{name}")
+            for name, value in self.arguments().items()
+        }}  # fmt: skip
+
+    def to_json(self, indent=None) -> str:
+        """The transform as JSON text, from which :func:`from_json` makes it again."""
+        import json
+
+        return json.dumps(self.to_dict(), indent=indent)
+
+
+def rows_of(params, rows):
+    """The parameters of some of the images."""
+    return tree_map_only(np.ndarray, lambda a: a[rows], params)
+
+
+def _key(seed, epoch, index):
+    """Seed and epoch as numbers."""
+    if seed is None and epoch is None and index is None:
+        return draw_seed(None), 0
+    return _number(seed, "seed"), _number(epoch, "epoch")
+
+
+def _number(value, name):
+    value = 0 if value is None else value
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < 0:
+        raise ValueError(f"{name} must be an integer from 0 on, got {value!r}")
+    return value.__index__()
+
+
+def _indices(index, n):
+    if index is None:
+        return np.arange(n)
+    array = np.atleast_1d(np.asarray(index))
+    if array.shape != (n,) or (n and (array.dtype.kind not in "iu" or array.min() < 0)):
+        raise ValueError(
+            f"index must hold {n} integers from 0 on, one for each image; got {index!r}"
+        )
+    return array
+
+
+def _plain(value, name):
+    """``value`` of what JSON can hold."""
+    if isinstance(value, Transform):
+        return value.to_dict()
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, tuple | list):
+        return [_plain(v, name) for v in value]
+    if isinstance(value, dict):
+        return {str(k): _plain(v, name) for k, v in value.items()}
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(
+        f"{name} is a {type(value).__name__}, which JSON cannot hold; use numbers, strings, "
+        "lists, dicts and transforms"
+    )
+
+
+def _lived(value):
+    """``value`` with dicts of transforms made transforms."""
+    if isinstance(value, dict):
+        return from_dict(value) if "transform" in value else {
+            k: _lived(v) for k, v in value.items()
+        }  # fmt: skip
+    return [_lived(v) for v in value] if isinstance(value, list) else value
+
+
+def from_dict(state: dict) -> Transform:
+    """The transform that :meth:`Transform.to_dict` wrote.
+
+    Raises:
+        ValueError: no such transform is known. Those of your own must be defined first.
+        TypeError: arguments that it does not take.
+    """
+    state = dict(state)
+    name = state.pop("transform", None)
+    if name not in REGISTRY:
+        raise ValueError(f"no transform is called {name!r}; known are {', '.join(sorted(REGISTRY))}")
+    cls = REGISTRY[name]
+    arguments = {k: _lived(v) for k, v in state.items()}
+    for parameter in inspect.signature(cls).parameters.values():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            return cls(*arguments.pop(parameter.name, ()), **arguments)
+    return cls(**arguments)
+
+
+def from_json(text: str) -> Transform:
+    """The transform that :meth:`Transform.to_json` wrote; see :func:`from_dict`."""
+    import json
+
+    return from_dict(json.loads(text))
+
+
+def save(transform: Transform, f) -> None:
+    """Write a transform to a file, as JSON.
+
+    Args:
+        transform: any, with what it holds.
+        f: a path. The file is replaced only once all of it is written.
+    """
+    from tensorgrad.serialization.files import open_to_write
+
+    text = transform.to_json(indent=2)
+    with open_to_write(f) as out:
+        out.write(text.encode())
+
+
+def load(f) -> Transform:
+    """The transform that :func:`save` wrote to the file ``f``."""
+    with open(f, encoding="utf-8") as file:
+        return from_json(file.read())
