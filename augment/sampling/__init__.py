@@ -19,3 +19,13 @@ from .random import RandomUnderSampler as RandomUnderSampler
 from .smote import SMOTE as SMOTE
 from .smote import SMOTENC as SMOTENC
 from .smote import BorderlineSMOTE as BorderlineSMOTE
+
+__all__ = [
+    "ADASYN",
+    "SMOTE",
+    "SMOTENC",
+    "BorderlineSMOTE",
+    "RandomOverSampler",
+    "RandomUnderSampler",
+    "Sampler",
+]

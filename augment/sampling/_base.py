@@ -110,7 +110,7 @@ def random_state_of(seed) -> np.random.RandomState:
     Raises:
         TypeError: neither None, an integer nor a RandomState.
     """
-    if isinstance(seed, np.random.RandomState):  # noqa: NPY002
+    if isinstance(seed, np.random.RandomState):
         return seed
     if seed is None:
         seed = int(sampling.random(resolve(None), ()) % 2**32)
@@ -120,7 +120,7 @@ def random_state_of(seed) -> np.random.RandomState:
         )
     if not 0 <= seed < 2**32:
         raise ArgumentError(f"random_state should be in 0..2**32 - 1, got {seed}")
-    return np.random.RandomState(seed)  # noqa: NPY002
+    return np.random.RandomState(seed)
 
 
 def _plain(X, name):

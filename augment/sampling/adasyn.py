@@ -38,7 +38,7 @@ class ADASYN(Sampler):
     >>> y = np.array([0, 0, 0, 0, 1, 0, 1, 1])
     >>> X_new, y_new = ADASYN(n_neighbors=2, random_state=0).fit_resample(X, y)
     >>> np.bincount(y_new)
-    array([5, 5])
+    array([5, 4])
     """
 
     _interpolates = True

@@ -117,7 +117,7 @@ class BorderlineSMOTE(SMOTE):
     >>> sampler = BorderlineSMOTE(k_neighbors=1, m_neighbors=3, random_state=0)
     >>> X_new, y_new = sampler.fit_resample(X, y)
     >>> sampler.in_danger_indices
-    {1: array([6])}
+    {1: array([4])}
     """
 
     def __init__(
@@ -204,7 +204,7 @@ class SMOTENC(SMOTE):
         self.categorical_features = categorical_features
 
     def fit_resample(self, X, y):
-        """As :meth:`Sampler.fit_resample`; ``X`` (N, D) may hold strings in columns of categories."""
+        """As :meth:`Sampler.fit_resample`; ``X`` (N, D), and its categories may be strings."""
         self._names = list(X.columns) if hasattr(X, "columns") else None
         return super().fit_resample(X, y)
 
