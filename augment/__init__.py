@@ -16,6 +16,8 @@ from ._transform import from_dict as from_dict
 from ._transform import from_json as from_json
 from ._transform import load as load
 from ._transform import save as save
+from .blur import *  # noqa: F403
+from .colour import *  # noqa: F403
 from .compose import Compose as Compose
 from .compose import OneOf as OneOf
 from .compose import RandomApply as RandomApply
@@ -25,7 +27,9 @@ from .cutmix import CutMix as CutMix
 from .cutmix import FMix as FMix
 from .cutmix import cutmix as cutmix
 from .cutmix import fmix as fmix
+from .erase import *  # noqa: F403
 from .geometry import *  # noqa: F403
+from .histogram import *  # noqa: F403
 from .mixers import MixedLoader as MixedLoader
 from .mixers import Mixer as Mixer
 from .mixers import Mixup as Mixup
@@ -34,6 +38,7 @@ from .mixers import SamplePairing as SamplePairing
 from .mixers import SamplePairingSchedule as SamplePairingSchedule
 from .mixers import mixup as mixup
 from .mixers import sample_pairing as sample_pairing
+from .noise import *  # noqa: F403
 from .sampling import *  # noqa: F403
 from .snapmix import SnapMix as SnapMix
 from .snapmix import class_activation_maps as class_activation_maps

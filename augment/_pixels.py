@@ -1,4 +1,4 @@
-"""Array helpers that the pixel transforms share. Images are (N, H, W, C), uint8 or float in 0..1."""
+"""What the pixel transforms share: arrays (N, H, W, C), uint8 or float in 0..1."""
 
 from __future__ import annotations
 

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from ._chance import Chance, check_strength, drawn
 from ._pixels import blend, by_block, column, per_image, work_dtype
+from ._transform import Transform
+from .compose import check_probability
+
+__all__ = ["GaussianBlur", "MeanBlur", "MedianBlur", "MotionBlur", "RandomAdjustSharpness"]
+
 
 def gaussian_blur(batch, sigma, kernel_size=None):
     """Convolve with a Gaussian, rows and columns apart; mirrored at the edges.
@@ -69,7 +75,7 @@ def _convolve_both(images, down, across):
 
 
 def _settled(values, images):
-    """uint8 to the nearest; floats within those of ``images``, which rounding may leave by a bit."""
+    """uint8 to the nearest; floats within those of ``images``, which sums leave by a bit."""
     if images.dtype == np.uint8:
         return np.floor(values + 0.5)
     return np.clip(values, images.min(), images.max())
@@ -218,3 +224,136 @@ def odd_pair(kernel_size):
         f"kernel_size must be a positive odd integer or two of them (height, width), "
         f"got {kernel_size!r}"
     )
+
+
+# --- transforms -----------------------------------------------------------------------------
+
+
+class GaussianBlur(Transform):
+    """Blur by a Gaussian, see :func:`gaussian_blur`.
+
+    Args:
+        kernel_size: an odd integer, or (height, width); None takes 4 sigma on each side.
+        sigma: in pixels, a number, or (least, most) to draw one for each image. Unlike
+            torchvision's it may be 0, which keeps the image.
+
+    Raises:
+        ValueError: ``kernel_size`` is not odd, ``sigma`` is negative.
+
+    >>> GaussianBlur(3, sigma=1.0)(np.array([[0.0, 1.0, 0.0]])).round(3).tolist()
+    [[0.548, 0.452, 0.548]]
+    """
+
+    def __init__(self, kernel_size, sigma: float | tuple = (0.1, 2.0)):
+        if kernel_size is not None:
+            odd_pair(kernel_size)
+        self.kernel_size, self.sigma = kernel_size, check_strength(sigma, "sigma")
+
+    def sample(self, n, shape, rng):
+        """A sigma for each image."""
+        return {"sigma": drawn(rng, self.sigma)}
+
+    def apply(self, batch, params):
+        """Blur."""
+        return gaussian_blur(batch, params["sigma"], self.kernel_size)
+
+
+class MeanBlur(Transform):
+    """The mean of a window around each pixel, see :func:`mean_blur`.
+
+    Args:
+        kernel_size: an odd integer, or (height, width).
+
+    Raises:
+        ValueError: it is not odd.
+
+    >>> MeanBlur((1, 3))(np.array([[0.0, 0.0, 0.75, 0.0]])).tolist()
+    [[0.0, 0.25, 0.25, 0.5]]
+    """
+
+    def __init__(self, kernel_size):
+        odd_pair(kernel_size)
+        self.kernel_size = kernel_size
+
+    def apply(self, batch, params):
+        """Blur."""
+        return mean_blur(batch, self.kernel_size)
+
+
+class MedianBlur(Transform):
+    """The median of a window around each pixel, see :func:`median_blur`.
+
+    Args:
+        kernel_size: an odd integer, or (height, width).
+
+    Raises:
+        ValueError: it is not odd.
+
+    >>> MedianBlur((1, 3))(np.array([[0.0, 0.0, 0.75, 0.0]])).tolist()
+    [[0.0, 0.0, 0.0, 0.75]]
+    """
+
+    def __init__(self, kernel_size):
+        odd_pair(kernel_size)
+        self.kernel_size = kernel_size
+
+    def apply(self, batch, params):
+        """Blur."""
+        return median_blur(batch, self.kernel_size)
+
+
+class MotionBlur(Transform):
+    """The mean along a line, see :func:`motion_blur`.
+
+    Args:
+        kernel_size: the length of the line in pixels, an odd integer.
+        angle: degrees from the row, counter-clockwise; a number, or (least, most) to draw one
+            for each image.
+
+    Raises:
+        ValueError: ``kernel_size`` is not odd.
+
+    >>> MotionBlur(3, angle=0.0)(np.array([[0.0, 0.0, 0.75, 0.0]])).tolist()
+    [[0.0, 0.25, 0.25, 0.5]]
+    """
+
+    def __init__(self, kernel_size: int, angle: float | tuple = (0.0, 180.0)):
+        odd_pair(kernel_size)
+        self.kernel_size = kernel_size
+        self.angle = check_strength(angle, "angle", low=-np.inf)
+
+    def sample(self, n, shape, rng):
+        """An angle for each image."""
+        return {"angle": drawn(rng, self.angle)}
+
+    def apply(self, batch, params):
+        """Blur."""
+        return motion_blur(batch, self.kernel_size, params["angle"])
+
+
+class RandomAdjustSharpness(Chance):
+    """Sharpen or smooth with probability ``p``, see :func:`adjust_sharpness`.
+
+    Args:
+        sharpness_factor: 0 is smooth, 1 the image, 2 sharpened; a number, or (least, most) to
+            draw one for each image.
+        p: the probability.
+
+    Raises:
+        ValueError: a negative factor, or ``p`` no probability.
+
+    >>> RandomAdjustSharpness(2.0, p=1.0)(np.ones((3, 4, 4))).min()
+    np.float64(1.0)
+    """
+
+    def __init__(self, sharpness_factor: float | tuple, p: float = 0.5):
+        self.sharpness_factor = check_strength(sharpness_factor, "sharpness_factor")
+        self.p = check_probability(p, "p")
+
+    def strengths(self, n, shape, rng):
+        """A factor for each image."""
+        return {"factor": drawn(rng, self.sharpness_factor)}
+
+    def change(self, batch, params):
+        """Sharpen."""
+        return adjust_sharpness(batch, params["factor"])

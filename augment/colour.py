@@ -11,6 +11,7 @@ import numpy as np
 
 from tensorgrad.errors import missing
 
+from ._chance import Chance, check_strength, drawn, drawn_integers
 from ._pixels import (
     blend,
     by_block,
@@ -25,6 +26,22 @@ from ._pixels import (
     top,
     work_dtype,
 )
+from ._transform import Transform
+from .compose import check_probability
+
+__all__ = [
+    "JPEG",
+    "ColorJitter",
+    "Grayscale",
+    "Normalize",
+    "RandomChannelPermutation",
+    "RandomGamma",
+    "RandomGrayscale",
+    "RandomInvert",
+    "RandomPosterize",
+    "RandomSolarize",
+]
+
 
 def adjust_brightness(batch, factor):
     """Blend with black: ``factor * x``. 1 is the image, 0 black. Equals Pillow's enhancer.
@@ -149,6 +166,14 @@ def hsv_to_rgb(batch):
     return np.stack(rgb, axis=-1).astype(batch.dtype, copy=False)
 
 
+def _check_float_rgb(batch, name):
+    if batch.dtype == np.uint8 or batch.shape[-1:] != (3,):
+        raise ValueError(
+            f"{name} expects floats in 0..1 of shape (N, H, W, 3), got {batch.dtype} of shape "
+            f"{batch.shape}"
+        )
+
+
 def adjust_gamma(batch, gamma, gain=1.0):
     """``gain * x ** gamma`` on 0..1, clipped. Above 1 darkens, below 1 lightens.
 
@@ -268,3 +293,298 @@ def _blend_with_level(batch, level, factor):
 
 def _mix(images, level, factor):
     return blend(level, images, factor)
+
+
+# --- transforms -----------------------------------------------------------------------------
+
+
+class ColorJitter(Transform):
+    """Change brightness, contrast, saturation and hue, in an order drawn for each image.
+
+    Args:
+        brightness: draw a factor from [max(0, 1 - b), 1 + b], or from (least, most); see
+            :func:`adjust_brightness`.
+        contrast: likewise; see :func:`adjust_contrast`.
+        saturation: likewise; see :func:`adjust_saturation`.
+        hue: draw a turn from [-h, h] with h up to 0.5, or from (least, most); see
+            :func:`adjust_hue`.
+
+    Raises:
+        ValueError: a number that is negative, or a range that is out of bounds.
+
+    Arguments as torchvision's; 0 leaves that part out.
+
+    >>> ColorJitter(brightness=(2.0, 2.0))(np.full((3, 1, 1), 100, np.uint8), seed=0).ravel()
+    array([200, 200, 200], dtype=uint8)
+    """
+
+    def __init__(self, brightness=0, contrast=0, saturation=0, hue=0):
+        self.brightness, self.contrast = brightness, contrast
+        self.saturation, self.hue = saturation, hue
+        self._ranges()
+
+    def _ranges(self):
+        """Least and most of each part that changes anything."""
+        given = {name: getattr(self, name) for name in _ADJUST}
+        ranges = {name: _jitter_range(value, name) for name, value in given.items()}
+        return {name: (a, b) for name, (a, b) in ranges.items() if not a == b == (name != "hue")}
+
+    def sample(self, n, shape, rng):
+        """The order of the four parts, and a strength of each that is asked for."""
+        order = rng.permutation(len(_ADJUST))
+        return {"order": order, **{k: rng.uniform(*ab) for k, ab in self._ranges().items()}}
+
+    def apply(self, batch, params):
+        """One part after another, each on the images whose turn it is."""
+        out = batch
+        for place in params["order"].T:
+            before = out
+            for number, (name, adjust) in enumerate(_ADJUST.items()):
+                rows = place == number
+                if name not in params or not rows.any():
+                    continue
+                if rows.all():
+                    out = adjust(before, params[name])
+                    break
+                out = before.copy() if out is before else out
+                out[rows] = adjust(before[rows], params[name][rows])
+        return out
+
+
+_ADJUST = {
+    "brightness": adjust_brightness,
+    "contrast": adjust_contrast,
+    "saturation": adjust_saturation,
+    "hue": adjust_hue,
+}
+
+
+def _jitter_range(value, name):
+    """(least, most) of one argument of ColorJitter."""
+    center, low, high = (0, -0.5, 0.5) if name == "hue" else (1, 0.0, np.inf)
+    if np.ndim(value):
+        least, most = check_strength(value, name, low, high)
+        return float(least), float(most)
+    check_strength(value, name, 0.0, high)
+    return max(low, center - float(value)), center + float(value)
+
+
+class Grayscale(Transform):
+    """The grey image, once or in three equal channels.
+
+    Args:
+        num_output_channels: 1 or 3.
+
+    Raises:
+        ValueError: another number.
+
+    >>> Grayscale()(np.ones((3, 2, 2))).shape
+    (1, 2, 2)
+    """
+
+    def __init__(self, num_output_channels: int = 1):
+        if num_output_channels not in (1, 3):
+            raise ValueError(f"num_output_channels must be 1 or 3, got {num_output_channels!r}")
+        self.num_output_channels = num_output_channels
+
+    def apply(self, batch, params):
+        """See :func:`to_grayscale`."""
+        return to_grayscale(batch, self.num_output_channels)
+
+    def output_shape(self, shape):
+        """With the channels that were asked for."""
+        return (*shape[:2], self.num_output_channels)
+
+
+class RandomGrayscale(Chance):
+    """The grey image in as many channels, with probability ``p``.
+
+    >>> image = np.array([1.0, 0.0, 0.0]).reshape(3, 1, 1)
+    >>> RandomGrayscale(1.0)(image).ravel().tolist()
+    [0.299, 0.299, 0.299]
+    """
+
+    def __init__(self, p: float = 0.1):
+        self.p = check_probability(p, "p")
+
+    def change(self, batch, params):
+        """See :func:`to_grayscale`."""
+        return to_grayscale(batch, batch.shape[3])
+
+
+class RandomChannelPermutation(Transform):
+    """The channels in an order drawn for each image.
+
+    >>> RandomChannelPermutation()(np.arange(3.0).reshape(3, 1, 1) / 2, seed=1).ravel().sum()
+    np.float64(1.5)
+    """
+
+    def sample(self, n, shape, rng):
+        """An order for each image."""
+        return {"permutation": rng.permutation(shape[2])}
+
+    def apply(self, batch, params):
+        """See :func:`permute_channels`."""
+        return permute_channels(batch, params["permutation"])
+
+
+class RandomGamma(Chance):
+    """Raise to a power, with probability ``p``.
+
+    Args:
+        gamma: the power, a number, or (least, most) to draw one for each image.
+        p: the probability.
+
+    Raises:
+        ValueError: ``gamma`` is negative, ``p`` no probability.
+
+    >>> RandomGamma(2.0, p=1.0)(np.array([[0.5]])).item()
+    0.25
+    """
+
+    def __init__(self, gamma: float | tuple = (0.8, 1.25), p: float = 0.5):
+        self.gamma, self.p = check_strength(gamma, "gamma"), check_probability(p, "p")
+
+    def strengths(self, n, shape, rng):
+        """A power for each image."""
+        return {"gamma": drawn(rng, self.gamma)}
+
+    def change(self, batch, params):
+        """See :func:`adjust_gamma`."""
+        return adjust_gamma(batch, params["gamma"])
+
+
+class RandomInvert(Chance):
+    """White less the image, with probability ``p``.
+
+    >>> RandomInvert(1.0)(np.array([[0, 255, 100]], np.uint8)).tolist()
+    [[255, 0, 155]]
+    """
+
+    def __init__(self, p: float = 0.5):
+        self.p = check_probability(p, "p")
+
+    def change(self, batch, params):
+        """See :func:`invert`."""
+        return invert(batch)
+
+
+class RandomSolarize(Chance):
+    """Invert what is at or above a threshold, with probability ``p``.
+
+    Args:
+        threshold: for uint8 on the scale 0..256, for floats in 0..1; a number, or (least, most)
+            to draw one for each image.
+        p: the probability.
+
+    Raises:
+        ValueError: ``threshold`` is negative, ``p`` no probability.
+
+    >>> RandomSolarize(128, p=1.0)(np.array([[100, 128, 200]], np.uint8)).tolist()
+    [[100, 127, 55]]
+    """
+
+    def __init__(self, threshold: float | tuple, p: float = 0.5):
+        self.threshold = check_strength(threshold, "threshold")
+        self.p = check_probability(p, "p")
+
+    def strengths(self, n, shape, rng):
+        """A threshold for each image."""
+        return {"threshold": drawn(rng, self.threshold)}
+
+    def change(self, batch, params):
+        """See :func:`solarize`."""
+        return solarize(batch, params["threshold"])
+
+
+class RandomPosterize(Chance):
+    """Keep the highest bits, with probability ``p``.
+
+    Args:
+        bits: how many, from 0 to 8; an integer, or (least, most) to draw one for each image.
+        p: the probability.
+
+    Raises:
+        ValueError: ``bits`` out of range, ``p`` no probability.
+
+    >>> RandomPosterize(1, p=1.0)(np.array([[127, 128]], np.uint8)).tolist()
+    [[0, 128]]
+    """
+
+    def __init__(self, bits: int | tuple, p: float = 0.5):
+        self.bits = check_strength(bits, "bits", high=8, integer=True)
+        self.p = check_probability(p, "p")
+
+    def strengths(self, n, shape, rng):
+        """Bits for each image."""
+        return {"bits": drawn_integers(rng, self.bits)}
+
+    def change(self, batch, params):
+        """See :func:`posterize`."""
+        return posterize(batch, params["bits"])
+
+
+class JPEG(Transform):
+    """The artefacts of JPEG. Needs Pillow: ``pip install "tensorgrad[image]"``.
+
+    Args:
+        quality: from 1 to 100, an integer, or (least, most) to draw one for each image.
+
+    Raises:
+        ValueError: ``quality`` out of range.
+
+    >>> JPEG((10, 30))
+    JPEG(quality=(10, 30))
+    """
+
+    def __init__(self, quality: int | tuple):
+        self.quality = check_strength(quality, "quality", 1, 100, integer=True)
+
+    def sample(self, n, shape, rng):
+        """A quality for each image."""
+        return {"quality": drawn_integers(rng, self.quality)}
+
+    def apply(self, batch, params):
+        """See :func:`jpeg`."""
+        return jpeg(batch, params["quality"])
+
+
+class Normalize(Transform):
+    """Subtract ``mean`` and divide by ``std``, channel by channel.
+
+    What comes out is in no declared range. So it stands last in a pipeline; what may follow are
+    transforms that clip nothing: geometry, blur, ``Cutout``, ``RandomErasing`` and
+    ``GaussianNoise(clip=False)``. Images must be floats in 0..1.
+
+    Args:
+        mean: a number, or one for each channel.
+        std: likewise, none 0.
+
+    Raises:
+        ValueError: ``std`` holds 0, or the lengths do not fit the channels.
+        TypeError: the images are uint8.
+
+    >>> Normalize(0.5, 0.25)(np.array([[0.0, 0.5, 1.0]])).tolist()
+    [[-2.0, 0.0, 2.0]]
+    """
+
+    def __init__(self, mean, std):
+        if not np.all(np.asarray(std) > 0):
+            raise ValueError(f"std must hold numbers above 0, got {std!r}")
+        self.mean, self.std = mean, std
+
+    def apply(self, batch, params):
+        """See :func:`normalize`."""
+        if batch.dtype == np.uint8:
+            raise TypeError(
+                "Normalize expects floats in 0..1, got uint8: the result is no integer; "
+                "divide the images by 255 first"
+            )
+        for name in ("mean", "std"):
+            shape = np.shape(getattr(self, name))
+            if shape not in ((), (1,), batch.shape[3:]):
+                raise ValueError(
+                    f"{name} must be a number or have one for each of {batch.shape[3]} channels, "
+                    f"got shape {shape}"
+                )
+        return normalize(batch, np.asarray(self.mean), np.asarray(self.std))

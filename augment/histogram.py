@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from ._chance import Chance, check_strength, drawn
 from ._pixels import check_channels, from_bytes, grey, look_up, rounded, to_bytes, top, work_dtype
+from ._transform import Transform
+from .compose import check_probability
+
+__all__ = ["CLAHE", "RandomAutocontrast", "RandomEqualize"]
+
 
 def histograms(batch):
     """Counts of the 256 grey levels of each channel of each image: (N, C, 256).
@@ -159,3 +165,67 @@ def _clipped(counts, limit):
     levels = np.arange(256)
     extra = (levels % step == 0) & (levels // step < rest)
     return np.minimum(counts, limit) + share + extra
+
+
+# --- transforms -----------------------------------------------------------------------------
+
+
+class RandomAutocontrast(Chance):
+    """Stretch each channel to the whole range, with probability ``p``.
+
+    >>> RandomAutocontrast(1.0)(np.array([[0.25, 0.5, 0.75]])).tolist()
+    [[0.0, 0.5, 1.0]]
+    """
+
+    def __init__(self, p: float = 0.5):
+        self.p = check_probability(p, "p")
+
+    def change(self, batch, params):
+        """See :func:`autocontrast`."""
+        return autocontrast(batch)
+
+
+class RandomEqualize(Chance):
+    """Equalise the histogram of each channel, with probability ``p``.
+
+    >>> dark = np.arange(64, dtype=np.uint8).reshape(1, 8, 8).repeat(16, 1).repeat(4, 2)
+    >>> int(dark.max()), int(RandomEqualize(1.0)(dark).max())
+    (63, 255)
+    """
+
+    def __init__(self, p: float = 0.5):
+        self.p = check_probability(p, "p")
+
+    def change(self, batch, params):
+        """See :func:`equalize`."""
+        return equalize(batch)
+
+
+class CLAHE(Transform):
+    """Contrast limited adaptive histogram equalisation, see :func:`clahe`.
+
+    Args:
+        clip_limit: of a tile's counts, in multiples of their mean; 0 does not clip. A number,
+            or (least, most) to draw one for each image.
+        tile_grid_size: rows and columns of tiles.
+
+    Raises:
+        ValueError: a negative limit, or a grid that is not two positive integers.
+
+    >>> CLAHE(2.0)(np.zeros((3, 16, 16), np.uint8)).shape
+    (3, 16, 16)
+    """
+
+    def __init__(self, clip_limit: float | tuple = (1.0, 4.0), tile_grid_size: tuple = (8, 8)):
+        self.clip_limit = check_strength(clip_limit, "clip_limit")
+        if len(tile_grid_size) != 2 or not all(int(k) == k > 0 for k in tile_grid_size):
+            raise ValueError(f"tile_grid_size must be two positive integers, got {tile_grid_size}")
+        self.tile_grid_size = tile_grid_size
+
+    def sample(self, n, shape, rng):
+        """A limit for each image."""
+        return {"clip_limit": drawn(rng, self.clip_limit)}
+
+    def apply(self, batch, params):
+        """See :func:`clahe`."""
+        return clahe(batch, params["clip_limit"], self.tile_grid_size)
