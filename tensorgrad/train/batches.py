@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
+from .. import cat
 from .._graph import Tensor
 from ..creation import as_tensor
 from ..dtypes import get_default_dtype
 from ..kernels import sampling
 from ..random import Generator
-from ..utils.data import DataLoader, Dataset, IterableDataset, Sampler, TensorDataset
+from ..utils.data import (
+    ConcatDataset,
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    Sampler,
+    TensorDataset,
+)
 from ..utils.data.dataloader import _SingleProcessDataLoaderIter
 
-__all__ = ["Batches", "batches_of", "tensor_of"]
+__all__ = ["Batches", "batches_of", "tensor_of", "together"]
 
 
 def batches_of(data, batch_size, *, shuffle=False, seed=0, num_workers=0, name="data"):
@@ -27,21 +37,54 @@ def batches_of(data, batch_size, *, shuffle=False, seed=0, num_workers=0, name="
     if isinstance(data, Batches):
         return data
     if isinstance(data, tuple):
-        data = TensorDataset(*(tensor_of(part, name) for part in data))
+        data = _rows(data, name)
     if isinstance(data, DataLoader):
         return Given(data)
     if isinstance(data, IterableDataset):
         return Given(DataLoader(data, batch_size=batch_size, num_workers=num_workers))
-    if hasattr(data, "__getitem__") and isinstance(data, Dataset):
-        if not len(data):
-            raise ValueError(f"{name} is empty")
-        return Keyed(data, batch_size, shuffle, seed, num_workers)
-    if isinstance(data, Iterable) and not isinstance(data, Tensor | np.ndarray | str | dict):
-        return Given(data)
+    if not isinstance(data, Tensor | np.ndarray | str | bytes | dict):
+        if all(hasattr(data, m) for m in ("__getitem__", "__len__")) and not isinstance(data, list):
+            if not len(data):
+                raise ValueError(f"{name} is empty")
+            return Keyed(data, batch_size, shuffle, seed, num_workers)
+        if isinstance(data, Iterable):
+            return Given(data)
     raise TypeError(
         f"{name} must be a DataLoader, a Dataset, or a pair (x, y) of tensors or arrays, got "
         f"{type(data).__name__}"
     )
+
+
+def _rows(parts, name):
+    """Tensors or arrays with as many rows each, as a dataset."""
+    tensors = [tensor_of(part, name) for part in parts]
+    if any(t.ndim == 0 for t in tensors) or len({len(t) for t in tensors}) > 1:
+        raise ValueError(
+            f"{name}: expected as many rows in each, got shapes "
+            f"{', '.join(str(tuple(t.shape)) for t in tensors)}"
+        )
+    return TensorDataset(*tensors)
+
+
+def together(first, second):
+    """Two sets of data as one: pairs of tensors or arrays, or Datasets.
+
+    Raises:
+        TypeError: they are something else.
+    """
+    sets = []
+    for data, name in ((first, "train"), (second, "valid")):
+        if isinstance(data, tuple):
+            data = _rows(data, name)
+        if not isinstance(data, Dataset) or isinstance(data, IterableDataset):
+            raise TypeError(
+                f"{name}: expected a pair (x, y) of tensors or arrays, or a Dataset, to be put "
+                f"together with the other, got {type(data).__name__}"
+            )
+        sets.append(data)
+    if all(type(data) is TensorDataset for data in sets):
+        return TensorDataset(*(cat(pair) for pair in zip(*(d.tensors for d in sets), strict=True)))
+    return ConcatDataset(sets)
 
 
 def tensor_of(part, name):
@@ -63,7 +106,15 @@ def key(seed: int, epoch: int) -> int:
 
 
 class Batches:
-    """What an epoch goes through."""
+    """What an epoch goes through.
+
+    Attributes:
+        length: how many batches an epoch has, None where that is not known.
+        settings: what must be equal for a fit to go on in the midst of an epoch.
+    """
+
+    length: int | None = None
+    settings: dict[str, Any] = {}  # noqa: RUF012  never written to
 
     def epoch(self, number: int, start: int = 0):
         """An iterator over the batches of an epoch, numbered from 0, without the first ones."""
@@ -105,9 +156,9 @@ class Keyed(Batches):
         self.loader: DataLoader = DataLoader(
             dataset, batch_sampler=self.order, num_workers=num_workers, generator=self.generator
         )
-
-    def __len__(self):
-        return len(self.order)
+        self.length = len(self.order)
+        self.settings = {"samples": len(dataset), "batch_size": batch_size, "shuffle": shuffle,
+                         "seed": seed}  # fmt: skip
 
     def epoch(self, number: int, start: int = 0):
         self.order.epoch, self.order.start = number, start
@@ -121,9 +172,9 @@ class Given(Batches):
 
     def __init__(self, loader):
         self.loader = loader
-
-    def __len__(self):
-        return len(self.loader)
+        with contextlib.suppress(TypeError):  # it has no length
+            self.length = len(loader)
+        self.settings = {"batches": self.length}
 
     def generators(self) -> dict[str, Generator]:
         found = {}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
+from ..nn.parameter import is_lazy
 from .callbacks import Callback
 from .history import mode_of
 
-__all__ = ["EarlyStopping", "StopCondition", "StopDifference", "StopLoss"]
+__all__ = ["EarlyStopping", "StopCondition", "StopDifference", "StopLoss", "weights_of"]
 
 
 class StopCondition(Callback):
@@ -209,8 +211,13 @@ class EarlyStopping(StopCondition):
             return
         self.best, self.best_epoch, self.wait = value, trainer.epoch, 0
         if self.restore_best:
-            state = trainer.model.state_dict()
-            self.best_weights = {name: _copy(value) for name, value in state.items()}
+            self.best_weights = weights_of(trainer.model)
+
+    def begin_with(self, trainer, value: float) -> None:
+        """Take the weights that the model has for the best so far, with this value."""
+        self._history = trainer.history
+        self.best, self.best_epoch = value, trainer.epoch
+        self.best_weights = weights_of(trainer.model)
 
     def reason(self) -> str | None:
         """Why to stop, or None to go on."""
@@ -239,6 +246,8 @@ class EarlyStopping(StopCondition):
 _KEPT = ("best", "best_epoch", "best_weights", "wait")
 
 
-def _copy(value):
-    """A copy of an entry of a state dict; what is no tensor is left as it is."""
-    return value.detach().clone() if hasattr(value, "detach") else value
+def weights_of(model) -> dict | None:
+    """A copy of a model's state dict, None while it is lazy."""
+    if any(is_lazy(p) for p in model.parameters()):
+        return None
+    return {name: copy.deepcopy(value) for name, value in model.state_dict().items()}

@@ -11,17 +11,34 @@ from typing import Any
 
 import numpy as np
 
-from .. import cat
-from .._graph import Tensor, wrap
-from ..autograd import no_grad
-from ..nn import Module
+from .. import cat, full_like
+from .._graph import Tensor
 from ..nn.utils import clip_grad_norm_, clip_grad_value_
-from ..optim import LBFGS, Optimizer
-from ..optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
-from .batches import batches_of, tensor_of
+from ..optim import LBFGS
+from ..optim.lr_scheduler import ReduceLROnPlateau
+from .batches import Batches, batches_of, tensor_of, together
 from .callbacks import Callback
+from .checkpoints import CheckpointFolder, Saver, generator_states, restore, set_generators
+from .checks import (
+    batch_hooks,
+    check_loss,
+    check_monitors,
+    check_options,
+    check_parts,
+    evaluating,
+    is_summed,
+    list_of,
+    modes_of,
+    pair_of,
+    restore_modes,
+    size_of,
+)
+from .finite import bad_gradient, first_bad
 from .history import History
+from .interrupt import INTERRUPTED, ending_softly
 from .meters import meters_of, values_of
+from .progress import progress_of
+from .stopping import EarlyStopping, StopCondition, weights_of
 
 __all__ = ["Trainer"]
 
@@ -89,25 +106,35 @@ class Trainer:
         clip_norm: float | None = None, clip_value: float | None = None, accumulate: int = 1,
         seed: int = 0, normalizers=None, scheduler_step: str = "epoch", check_finite: bool = True,
     ) -> None:  # fmt: skip
-        _check_parts(model, loss, optimizer, scheduler)
-        _check_options(clip_norm, clip_value, accumulate, seed, scheduler_step)
+        check_parts(model, loss, optimizer, scheduler)
+        check_options(clip_norm, clip_value, accumulate, seed, scheduler_step)
         if accumulate > 1 and isinstance(optimizer, LBFGS):
             raise ValueError("Trainer: accumulate is not possible with LBFGS; use larger batches")
         self.model, self.loss, self.optimizer, self.scheduler = model, loss, optimizer, scheduler
         self.metrics = meters_of(metrics)
-        self.callbacks = _list_of(callbacks, "callbacks")
+        self.callbacks = list_of(callbacks, "callbacks")
         self.clip_norm, self.clip_value, self.accumulate = clip_norm, clip_value, accumulate
         self.seed, self.scheduler_step, self.check_finite = seed, scheduler_step, check_finite
         self.normalizers = normalizers
         self._meters = copy.deepcopy(self.metrics)  # of training; evaluate may run in its midst
+        self._initial: dict | None = None  # the weights before the first fit
+        scheduled = None if scheduler is None else scheduler.state_dict()
+        self._fresh = copy.deepcopy((optimizer.state_dict(), scheduled))
         self._begin_anew()
 
     def _begin_anew(self):
         self.history = History()
         self.epoch = self.batch = self.iteration = self._done = 0
-        self.resumed = False
+        self.resumed = self._broken = False
         self._reason: str | None = None
-        self._total, self._samples = 0.0, 0
+        self._total, self._samples, self._pending = 0.0, 0, 0
+        self._folder: str | None = None  # of the checkpoints that are ours
+        self._first, self._began, self._saving = 0, 0.0, False
+        self._start: dict | None = None  # the generators at the start of the epoch
+        self._resumed_generators: dict | None = None
+        self._run: dict[str, Any] = {}
+        self._sources: list[Batches] = []
+        self._present: list[Callback] = []
 
     def stop(self, reason: str) -> None:
         """Ask the present fit to end after the batch or the epoch under way.
@@ -122,20 +149,52 @@ class Trainer:
 
     def fit(
         self, train, valid=None, epochs: int = 10, *, batch_size: int = 64, shuffle: bool = True,
-        stop=(), progress=None, num_workers: int = 0,
+        stop=(), checkpoint_dir=None, resume: bool | str = False,
+        checkpoint_every: int | None = 1, checkpoint_minutes: float | None = None,
+        checkpoint_steps: int | None = None, keep: int = 2, progress: bool | str | None = None,
+        num_workers: int = 0,
     ) -> History:  # fmt: skip
         """Train for some epochs, or until something asks to stop.
 
+        **However it ends**, the callbacks are told, so that an :class:`EarlyStopping` puts the best
+        weights back. The first Ctrl-C ends it after the step under way: ``fit`` returns, and
+        ``history.stopped`` is ``"interrupted"``. A second one raises KeyboardInterrupt at once. An
+        error is raised again.
+
+        **Checkpoints** hold all that training depends on: model, optimizer, schedule, the default
+        generators (tensorgrad's, NumPy's, Python's), normalizers, the place in the epoch, metrics,
+        history, and what callbacks keep, such as the best weights. A fit that was killed at any
+        moment and resumed gives bit for bit the parameters and the history (``seconds`` aside) of
+        one that was not. A file is written beside its place, flushed and renamed, and carries a
+        checksum; a damaged one is set aside with a warning, and the one before it is used. When a
+        write fails, a warning says so, and training goes on. The last state is saved as well,
+        however the fit ends, unless by an error: those are the last weights, not the best ones.
+
+        In the midst of an epoch, data given as arrays or as a Dataset goes on at the next batch
+        without a draw. A DataLoader begins the epoch again from the generators' states at its
+        start, and leaves out what was done; so it must give the same batches again. What a
+        worker's dataset draws from the worker's own generators does not come back.
+
         Args:
             train: a pair (x, y) of tensors or arrays (floating arrays become the default dtype), a
-                Dataset of such pairs, or batches of pairs: a DataLoader or a list.
+                Dataset of such pairs, or batches of pairs: a DataLoader or a list. Where it, its
+                dataset or its sampler has ``set_epoch``, that is called with 0, 1, ...
             valid: the same, to measure on after each epoch.
-            epochs: how many, after those of earlier fits.
+            epochs: how many, after those of earlier fits; a resumed fit has those that it lacks.
             batch_size: samples in a batch, where ``train`` or ``valid`` is no DataLoader.
             shuffle: whether to go through ``train`` in an order that depends on ``seed`` and the
                 epoch, and on nothing else. A DataLoader's order is its own.
             stop: a stop condition or several, or any callbacks of this fit alone.
-            progress: False prints nothing.
+            checkpoint_dir: folder for checkpoints; None for none.
+            resume: True goes on from the newest checkpoint, and ``"auto"`` does if there is one.
+                False begins anew (or goes on from this trainer's earlier fit), and refuses a folder
+                with the checkpoints of another run.
+            checkpoint_every: after how many epochs to save; None: only at the end.
+            checkpoint_minutes: after how many minutes to save, in the midst of an epoch too.
+            checkpoint_steps: after how many batches to save.
+            keep: how many checkpoints to keep.
+            progress: None shows a bar (tqdm) in a terminal and in a notebook, and elsewhere prints
+                a line for each epoch; ``"bar"`` or ``"lines"`` chooses; False prints nothing.
             num_workers: processes that make the batches, where ``train`` is a Dataset.
 
         Returns:
@@ -143,69 +202,158 @@ class Trainer:
 
         Raises:
             TypeError: data is none of the above.
-            ValueError: an option is out of range, or there is nothing to train on.
+            ValueError: an option is out of range, there is nothing to train on, or the checkpoint
+                is from a fit with other settings.
+            FileExistsError: ``resume`` is False, and the folder has checkpoints of another run.
+            FileNotFoundError: ``resume`` is True, and it has none.
+            RuntimeError: all checkpoints are damaged, or do not fit the model.
+            OSError: the folder cannot be written to.
         """
         if not isinstance(epochs, int) or isinstance(epochs, bool) or epochs < 0:
             raise ValueError(f"fit: epochs must be a whole number from 0, got {epochs!r}")
         source = batches_of(train, batch_size, shuffle=shuffle, seed=self.seed,
                             num_workers=num_workers, name="train")  # fmt: skip
         checks = None if valid is None else batches_of(valid, batch_size, name="valid")
-        callbacks = [*self.callbacks, *_list_of(stop, "stop")]
-        self._reason, self.history.stopped = None, None
-        last = self._done + epochs
-        with self._ending(callbacks):
+        callbacks = [*self.callbacks, *list_of(stop, "stop")]
+        check_monitors(callbacks, valid, self.metrics)
+        self._run = {"accumulate": self.accumulate, **source.settings}
+        self._sources = [source] if checks is None else [source, checks]
+        self._present, saver = callbacks, None
+        if checkpoint_dir is not None:
+            folder = CheckpointFolder(checkpoint_dir, keep)
+            saver = Saver(folder, checkpoint_every, checkpoint_minutes, checkpoint_steps)
+        self._saving = saver is not None
+        self._prepare(saver, resume)
+        self._reason, self._broken, self.history.stopped = None, False, None
+        last = self._first + epochs
+        shown = progress_of(progress, last, source.length)
+        callbacks = [*callbacks, *shown, *([saver] if saver else [])]
+        with ending_softly(self), self._ending(callbacks):
             for callback in callbacks:
                 callback.on_fit_start(self)
+            if self._resumed_generators is not None:
+                set_generators(self._resumed_generators, self._sources)
+                self._ask_again()
             while self._done < last and self._reason is None:
                 self._run_epoch(source, checks, callbacks)
             self.history.stopped = self._reason
+            if saver is not None:
+                saver.save(self)
         return self.history
+
+    def _prepare(self, saver, resume):
+        """Go on from a checkpoint, or from where this trainer is."""
+        if resume not in (False, True, "auto"):
+            raise ValueError(f"fit: resume must be False, True or 'auto', got {resume!r}")
+        if saver is None and resume:
+            raise ValueError(f"fit: resume={resume!r} needs a checkpoint_dir to resume from")
+        state = None if saver is None else self._checkpoint(saver.folder, resume)
+        if self._initial is None:
+            self._initial = weights_of(self.model)
+        if state is None:
+            self._first, self._resumed_generators = self._done, None
+            self.epoch = self._done  # what a stop left of an epoch is not gone on with
+        else:
+            restore(self, state)
+        self.resumed = state is not None
+        if saver is not None:
+            self._folder = saver.folder.path
+
+    def _checkpoint(self, folder, resume):
+        """The state to go on from, None to begin."""
+        if resume:
+            state = folder.load()
+            if state is None and resume is True:
+                raise FileNotFoundError(
+                    f"fit: resume=True, but there is no checkpoint in {folder.path}; "
+                    "resume='auto' begins where there is none"
+                )
+            return state
+        if folder.files() and folder.path != self._folder:
+            raise FileExistsError(
+                f"fit: {folder.path} holds checkpoints of another run; resume='auto' goes on with "
+                "it, another checkpoint_dir begins anew"
+            )
+        return None
+
+    def _ask_again(self):
+        """A checkpoint may be of a fit that a condition had ended: ask it, before another epoch."""
+        for callback in self._present:
+            if isinstance(callback, StopCondition) and (reason := callback.reason()):
+                self.stop(reason)
 
     @contextlib.contextmanager
     def _ending(self, callbacks):
         """Whatever happens, tell every callback of the end, and leave the mode as it was."""
-        modes = _modes(self.model)
+        modes = modes_of(self.model)
         with contextlib.ExitStack() as stack:
-            stack.callback(_restore_modes, modes)
+            stack.callback(restore_modes, modes)
             for callback in reversed(callbacks):
                 stack.callback(callback.on_fit_end, self)
             try:
                 yield
             except BaseException as error:
                 interrupted = isinstance(error, KeyboardInterrupt)
-                self.history.stopped = "interrupted" if interrupted else repr(error)
+                self.history.stopped = INTERRUPTED if interrupted else repr(error)
                 raise
 
     def _run_epoch(self, source, checks, callbacks):
-        """One epoch, or what is left of it; no row where it was cut short."""
-        start = time.perf_counter()
-        self.epoch = self._done + 1
+        """One epoch, or what a checkpoint left of it; no row where it is cut short."""
+        if self._done == self.epoch:
+            self._begin_epoch(callbacks)
+        batches = self._open(source)
+        self.model.train()
+        self._train(batches, batch_hooks(callbacks))
+        if self._reason is not None:
+            return
+        row = self._row(checks)
+        if row is None:
+            return
+        row["seconds"] = time.perf_counter() - self._began
+        self.history.epochs.append(row)
+        self._done = self.epoch
+        if self.check_finite and not math.isfinite(row.get("valid_loss", 0.0)):
+            self._stop_as_not_finite(f"the validation loss is {row['valid_loss']}")
+        if self.scheduler is not None and self.scheduler_step == "epoch":
+            self._step_scheduler(row)
+        for callback in callbacks:
+            callback.on_epoch_end(self)
+
+    def _begin_epoch(self, callbacks):
+        self._began = time.perf_counter()
+        self.epoch, self.batch = self._done + 1, 0
         self._total, self._samples = 0.0, 0
         for meter in self._meters.values():
             meter.reset()
         for callback in callbacks:
             callback.on_epoch_start(self)
-        self.model.train()
-        self._train(source.epoch(self._done, self.batch), _batch_hooks(callbacks))
-        if self._reason is not None:
-            return
-        row = self._row(checks)
-        row["seconds"] = time.perf_counter() - start
-        self.history.epochs.append(row)
-        if self.scheduler is not None and self.scheduler_step == "epoch":
-            self._step_scheduler(row)
-        for callback in callbacks:
-            callback.on_epoch_end(self)
-        self._done, self.batch = self.epoch, 0
+
+    def _open(self, source):
+        """The batches of the epoch, from where a checkpoint was on."""
+        if not self.batch:
+            self._start = generator_states(self._sources) if self._saving else None
+            return source.epoch(self.epoch - 1)
+        now = generator_states(self._sources)
+        set_generators(self._start, self._sources)
+        batches = source.epoch(self.epoch - 1, self.batch)
+        set_generators(now, self._sources)
+        return batches
 
     def _row(self, checks):
+        """What the history has of the epoch; None where its validation was interrupted."""
         if not self.batch:
             raise ValueError("fit: train gave no batch; it is empty, or can be gone through once")
         row = {"epoch": self.epoch, "iteration": self.iteration,
                "train_loss": self._total / self._samples}  # fmt: skip
         row |= {f"train_{name}": value for name, value in values_of(self._meters).items()}
         if checks is not None:
-            row |= {f"valid_{k}": v for k, v in self._measure(checks, self.metrics).items()}
+            before = generator_states(self._sources) if self._saving else None
+            measured = self._measure(checks, within_fit=True)
+            if measured is None:
+                if before is not None:
+                    set_generators(before, self._sources)
+                return None
+            row |= {f"valid_{name}": value for name, value in measured.items()}
         row["lr"] = float(self.optimizer.param_groups[0]["lr"])
         return row
 
@@ -218,39 +366,41 @@ class Trainer:
     def _train(self, batches, hooks):
         """The batches of an epoch. What is done here at every step is kept to a few microseconds.
 
-        The gradients of a batch are left unscaled by ``accumulate``: see :meth:`_update`.
+        With ``accumulate``, each batch's gradient is weighted by its samples: see :meth:`_update`.
         """
         model, loss, optimizer, losses = self.model, self.loss, self.optimizer, self.history.losses
         meters, accumulate = list(self._meters.values()), self.accumulate
-        closure_needed = isinstance(optimizer, LBFGS)
+        closure_needed, summed = isinstance(optimizer, LBFGS), is_summed(loss)
         by_batch = self.scheduler is not None and self.scheduler_step == "batch"
-        pending = gathered = 0
+        gathered = self._pending = 0
         for batch in batches:
-            input, target = _pair(batch)
-            size = _size(target)
+            input, target = pair_of(batch)
+            weight = 1 if summed else size_of(target)
             if closure_needed:
                 output, value = self._step_with_closure(input, target)
             else:
-                if not pending:
+                if not self._pending:
                     optimizer.zero_grad()
                 output = model(input)
                 value = loss(output, target)
+            if not self._samples:
+                check_loss(value)
             number = value.item()
             losses.append(number)
             self.iteration += 1
             if self.check_finite and not math.isfinite(number):
-                self._stop_as_not_finite(f"the loss is {number}")
+                self._stop_as_not_finite(f"the loss is {number}", input, target)
                 return
             self.batch += 1
-            self._total += number * size
-            self._samples += size
+            self._total += number * weight
+            self._samples += size_of(target) if summed else weight
             if not closure_needed:
-                pending, gathered = pending + 1, gathered + size
-                value.backward(None if accumulate == 1 else wrap(value._array.dtype.type(size)))
-                if pending == accumulate:
+                self._pending, gathered = self._pending + 1, gathered + weight
+                value.backward(None if accumulate == 1 else full_like(value, weight))
+                if self._pending == accumulate:
                     self._update(gathered)
-                    pending = gathered = 0
-            if by_batch and not pending:
+                    gathered = self._pending = 0
+            if by_batch and not self._pending:
                 self.scheduler.step()
             if meters:
                 output = output.detach()
@@ -258,31 +408,37 @@ class Trainer:
                     meter.update(output, target)
             for hook in hooks:
                 hook(self)
-            if self._reason is not None and not pending:
+            if self._reason is not None and not self._pending:
                 return
-        if pending:
+        if self._pending:
             self._update(gathered)
+            self._pending = 0
             if by_batch:
                 self.scheduler.step()
 
-    def _update(self, samples):
+    def _update(self, weight):
         """Clip the gradients, and step."""
-        if self.accumulate > 1:
+        if self.accumulate > 1 and not is_summed(self.loss):
             for p in self._parameters():
                 if p.grad is not None:
-                    p.grad.div_(samples)
-        if self.clip_norm is not None or self.clip_value is not None:
-            if not self._clip():
-                return
+                    p.grad.div_(weight)
+        if self._clips() and not self._clip():
+            return
         self.optimizer.step()
 
+    def _clips(self):
+        return self.clip_norm is not None or self.clip_value is not None
+
     def _clip(self):
-        """Whether the gradients are finite, once clipped."""
+        """Clip the gradients; False where they are not finite."""
         parameters = self._parameters()
         if self.clip_norm is not None:
             norm = clip_grad_norm_(parameters, self.clip_norm).item()
             if self.check_finite and not math.isfinite(norm):
-                self._stop_as_not_finite(f"the norm of the gradients is {norm}")
+                self._stop_as_not_finite(
+                    f"the norm of the gradients is {norm}, first from the loss on that of "
+                    f"parameter {bad_gradient(self.model)!r}"
+                )
                 return False
         if self.clip_value is not None:
             clip_grad_value_(parameters, self.clip_value)
@@ -300,7 +456,7 @@ class Trainer:
             output = self.model(input)
             value = self.loss(output, target)
             value.backward()
-            if self.clip_norm is not None or self.clip_value is not None:
+            if self._clips():
                 self._clip()
             if not first:
                 first.extend((output.detach(), value.detach()))
@@ -309,10 +465,137 @@ class Trainer:
         self.optimizer.step(closure)
         return first
 
-    def _stop_as_not_finite(self, problem):
-        reason = f"{problem} at iteration {self.iteration}"
-        warnings.warn(f"fit stopped: {reason}", RuntimeWarning, stacklevel=5)
-        self.stop(reason)
+    def _stop_as_not_finite(self, problem, input=None, target=None):
+        """Stop, warn, and write no checkpoint any more."""
+        self._broken = True
+        where = f"{problem} at iteration {self.iteration} (epoch {self.epoch})"
+        if input is not None:
+            where = f"{where}: {first_bad(self.model, self.loss, input, target)}"
+        self.stop(where)
+        warnings.warn(f"fit stopped: {where}", RuntimeWarning, stacklevel=5)
+
+    def _normalizers(self):
+        """The normalizers by name."""
+        if self.normalizers is None:
+            return {}
+        if isinstance(self.normalizers, dict):
+            return self.normalizers
+        return {"normalizer": self.normalizers}
+
+    # --- after an early stop ------------------------------------------------------------
+
+    def retrain(
+        self, train, valid, epochs: int | None = None, *, init=None, **options: Any
+    ) -> History:
+        """Train again from the start, on ``train`` and ``valid`` together, without watching.
+
+        What to do after an early stop, with the data that was held out to find it: as many epochs
+        as were best, with new weights (Goodfellow et al., "Deep Learning", algorithm 7.2). The
+        optimizer and the schedule begin as they were when the trainer was made; the trainer's
+        stop conditions rest.
+
+        Args:
+            train: a pair (x, y) or a Dataset.
+            valid: the same.
+            epochs: how many, ``history.best_epoch`` if None.
+            init: a function of the model that sets its weights; None takes those that it had
+                before its first fit, of which the trainer keeps a copy.
+            **options: of :meth:`fit`.
+
+        Returns:
+            A new history, which is also the trainer's.
+
+        Raises:
+            ValueError: there was no fit to tell the best number of epochs.
+            TypeError: the data cannot be put together, such as DataLoaders.
+
+        >>> import tensorgrad as torch
+        >>> from tensorgrad.train import EarlyStopping, Trainer
+        >>> x = torch.linspace(-1, 1, 32).reshape(32, 1)
+        >>> train, valid = (x[::2], x[::2]), (x[1::2], x[1::2])
+        >>> model = torch.nn.Linear(1, 1)
+        >>> sgd = torch.optim.SGD(model.parameters(), lr=0.5)
+        >>> trainer = Trainer(model, torch.nn.MSELoss(), sgd)
+        >>> first = trainer.fit(train, valid, epochs=50, stop=EarlyStopping(patience=3),
+        ...                     progress=False)
+        >>> again = trainer.retrain(train, valid, progress=False)
+        >>> len(again) == first.best_epoch
+        True
+        """
+        data = together(train, valid)
+        if epochs is None:
+            epochs = self.history.best_epoch
+        if epochs is None:
+            raise ValueError("retrain: there was no fit with a best epoch; give epochs=")
+        if init is not None:
+            init(self.model)
+        elif self._initial is not None:
+            self.model.load_state_dict(self._initial)
+        elif self.iteration:
+            raise ValueError("retrain: the model was lazy before its first fit; give init=")
+        self.optimizer.load_state_dict(self._fresh[0])
+        if self.scheduler is not None:
+            self.scheduler.load_state_dict(copy.deepcopy(self._fresh[1]))
+        self._begin_anew()
+        with self._unwatched():
+            return self.fit(data, epochs=epochs, **options)
+
+    def refine(
+        self, train, valid, epochs: int = 10, *, patience: int | None = None, stop=(),
+        batch_size: int = 64, **options: Any,
+    ) -> History:  # fmt: skip
+        """Go on from the weights at hand, on ``train`` and ``valid`` together, watching ``valid``.
+
+        What else to do after an early stop (algorithm 7.3): the best weights are trained further
+        with all data, and the loss on ``valid`` shows whether that helps. It is no longer that of
+        data never seen: an honest measure needs other data. At the end the model has the weights
+        with the lowest of these losses, those from before if none was lower. The trainer's own stop
+        conditions rest.
+
+        Args:
+            train: a pair (x, y) or a Dataset.
+            valid: the same.
+            epochs: how many at most.
+            patience: end after so many epochs without a lower loss; None never.
+            stop: further conditions, such as ``StopLoss(goal, "valid_loss")``.
+            batch_size: samples in a batch.
+            **options: of :meth:`fit`.
+
+        Returns:
+            The trainer's history, in which the new epochs follow the old ones.
+
+        Raises:
+            TypeError: the data cannot be put together, such as DataLoaders.
+
+        >>> import tensorgrad as torch
+        >>> from tensorgrad.train import Trainer
+        >>> x = torch.linspace(-1, 1, 32).reshape(32, 1)
+        >>> train, valid = (x[::2], x[::2]), (x[1::2], x[1::2])
+        >>> model = torch.nn.Linear(1, 1)
+        >>> sgd = torch.optim.SGD(model.parameters(), lr=0.1)
+        >>> trainer = Trainer(model, torch.nn.MSELoss(), sgd)
+        >>> _ = trainer.fit(train, valid, epochs=5, progress=False)
+        >>> before = trainer.evaluate(valid)["loss"]
+        >>> _ = trainer.refine(train, valid, epochs=5, progress=False)
+        >>> trainer.evaluate(valid)["loss"] < before
+        True
+        """
+        data = together(train, valid)
+        watch = EarlyStopping("valid_loss", patience)
+        watch.begin_with(self, self.evaluate(valid, batch_size=batch_size)["loss"])
+        conditions = [watch, *list_of(stop, "stop")]
+        with self._unwatched():
+            return self.fit(data, valid, epochs, stop=conditions, batch_size=batch_size, **options)
+
+    @contextlib.contextmanager
+    def _unwatched(self):
+        """The trainer without its stop conditions."""
+        own = self.callbacks
+        self.callbacks = [c for c in own if not isinstance(c, StopCondition)]
+        try:
+            yield
+        finally:
+            self.callbacks = own
 
     # --- evaluate, predict --------------------------------------------------------------
 
@@ -329,19 +612,25 @@ class Trainer:
         Raises:
             TypeError, ValueError: as for :meth:`fit`.
         """
-        return self._measure(batches_of(data, batch_size), self.metrics)
+        return self._measure(batches_of(data, batch_size))
 
-    def _measure(self, source, meters):
-        total, samples = 0.0, 0
+    def _measure(self, source, within_fit=False):
+        """The loss and the metrics; None where the fit was interrupted in the meantime."""
+        meters, total, samples, summed = self.metrics, 0.0, 0, is_summed(self.loss)
         for meter in meters.values():
             meter.reset()
         with evaluating(self.model):
             for batch in source.epoch(0):
-                input, target = _pair(batch)
+                if within_fit and self._reason is not None:
+                    return None
+                input, target = pair_of(batch)
                 output = self.model(input)
-                size = _size(target)
-                total += self.loss(output, target).item() * size
+                size = size_of(target)
+                number = self.loss(output, target).item()
+                total += number if summed else number * size
                 samples += size
+                if not math.isfinite(number):  # of which metrics would make nothing
+                    continue
                 for meter in meters.values():
                     meter.update(output, target)
             if not samples:
@@ -379,102 +668,3 @@ class Trainer:
         if not outputs:
             raise ValueError("predict: there is no input")
         return cat(outputs)
-
-
-# --- helpers ----------------------------------------------------------------------------
-
-
-def _pair(batch):
-    """The input and the target of a batch."""
-    try:
-        input, target = batch
-    except (TypeError, ValueError):
-        kind = type(batch).__name__
-        many = f" of {len(batch)}" if isinstance(batch, tuple | list) else ""
-        raise TypeError(
-            f"a batch must be a pair (input, target), got a {kind}{many}; a collate_fn or a "
-            "Dataset can make it one"
-        ) from None
-    return input, target
-
-
-def _size(target):
-    """The number of samples; 1 where there is no first dimension to count."""
-    shape = getattr(target, "shape", None)
-    return shape[0] if shape else 1
-
-
-def _batch_hooks(callbacks):
-    return [c.on_batch_end for c in callbacks if type(c).on_batch_end is not Callback.on_batch_end]
-
-
-def _modes(model):
-    return [(module, module.training) for module in model.modules()]
-
-
-def _restore_modes(modes):
-    for module, training in modes:
-        module.training = training
-
-
-@contextlib.contextmanager
-def evaluating(model):
-    """Evaluation mode without gradients; every module is in its former mode again afterwards."""
-    modes = _modes(model)
-    model.eval()
-    try:
-        with no_grad():
-            yield
-    finally:
-        _restore_modes(modes)
-
-
-def _list_of(callbacks, name):
-    """One or several callbacks as a list."""
-    callbacks = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
-    for callback in callbacks:
-        if not isinstance(callback, Callback):
-            hint = "; make an instance of it" if isinstance(callback, type) else ""
-            raise TypeError(
-                f"{name}: expected callbacks (tensorgrad.train.Callback), got {callback!r}{hint}"
-            )
-    return callbacks
-
-
-def _check_parts(model, loss, optimizer, scheduler):
-    if not isinstance(model, Module):
-        raise TypeError(f"Trainer: model must be a Module, got {type(model).__name__}")
-    if not callable(loss) or isinstance(loss, type):
-        hint = "; call it" if isinstance(loss, type) else ""
-        raise TypeError(f"Trainer: loss must be a module or a function, got {loss!r}{hint}")
-    if not isinstance(optimizer, Optimizer):
-        raise TypeError(f"Trainer: optimizer must be an Optimizer, got {type(optimizer).__name__}")
-    own = {id(p) for p in model.parameters()}
-    if not any(id(p) in own for group in optimizer.param_groups for p in group["params"]):
-        raise ValueError(
-            "Trainer: the optimizer has no parameter of the model; make it from "
-            "model.parameters()"
-        )
-    if scheduler is None:
-        return
-    if not isinstance(scheduler, LRScheduler):
-        raise TypeError(f"Trainer: expected an LRScheduler, got {type(scheduler).__name__}")
-    if getattr(scheduler, "optimizer", optimizer) is not optimizer:
-        raise ValueError("Trainer: the scheduler belongs to another optimizer")
-
-
-def _check_options(clip_norm, clip_value, accumulate, seed, scheduler_step):
-    for name, bound in (("clip_norm", clip_norm), ("clip_value", clip_value)):
-        if bound is not None and not bound > 0:
-            raise ValueError(f"Trainer: {name} must be above 0, or None, got {bound!r}")
-    whole = isinstance(accumulate, int) and not isinstance(accumulate, bool)
-    if not (whole and accumulate >= 1):
-        raise ValueError(
-            f"Trainer: accumulate must be a whole number from 1, got {accumulate!r}"
-        )
-    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
-        raise ValueError(f"Trainer: seed must be a whole number from 0, got {seed!r}")
-    if scheduler_step not in ("epoch", "batch"):
-        raise ValueError(
-            f"Trainer: scheduler_step must be 'epoch' or 'batch', got {scheduler_step!r}"
-        )

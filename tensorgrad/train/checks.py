@@ -1,0 +1,140 @@
+"""What a Trainer asks of its arguments, its batches and its model."""
+
+from __future__ import annotations
+
+import contextlib
+
+from .._graph import Tensor
+from ..autograd import no_grad
+from ..nn import Module
+from ..optim import Optimizer
+from ..optim.lr_scheduler import LRScheduler
+from .callbacks import Callback
+from .stopping import StopCondition
+
+__all__ = [
+    "batch_hooks", "check_loss", "check_monitors", "check_options", "check_parts", "evaluating",
+    "is_summed", "list_of", "modes_of", "pair_of", "restore_modes", "size_of",
+]  # fmt: skip
+
+
+def pair_of(batch):
+    """The input and the target of a batch."""
+    try:
+        input, target = batch
+    except (TypeError, ValueError):
+        kind = type(batch).__name__
+        many = f" of {len(batch)}" if isinstance(batch, tuple | list) else ""
+        raise TypeError(
+            f"a batch must be a pair (input, target), got a {kind}{many}; a collate_fn or a "
+            "Dataset can make it one"
+        ) from None
+    return input, target
+
+
+def size_of(target):
+    """The number of samples; 1 where there is no first dimension to count."""
+    shape = getattr(target, "shape", None)
+    return shape[0] if shape else 1
+
+
+def is_summed(loss):
+    return getattr(loss, "reduction", "mean") == "sum"
+
+
+def check_loss(value):
+    if not isinstance(value, Tensor):
+        raise TypeError(f"the loss must return a tensor, got {type(value).__name__}")
+    if value.numel() != 1:
+        raise ValueError(
+            f"the loss must be a scalar, got shape {tuple(value.shape)}; use reduction='mean'"
+        )
+
+
+def check_monitors(callbacks, valid, metrics):
+    """Refuse, before any training, a condition on a value that no epoch will have."""
+    values = ["loss", *metrics]
+    names = [f"train_{value}" for value in values] + ["lr", "seconds"]
+    names += [f"valid_{value}" for value in values] if valid is not None else []
+    for callback in callbacks:
+        if isinstance(callback, StopCondition) and callback.monitor not in names:
+            hint = (
+                "; give valid=" if callback.monitor.startswith("valid_") and valid is None else ""
+            )
+            raise ValueError(
+                f"fit: {type(callback).__name__} monitors {callback.monitor!r}, which epochs will "
+                f"not record; they record {', '.join(names)}{hint}"
+            )
+
+
+def batch_hooks(callbacks):
+    return [c.on_batch_end for c in callbacks if type(c).on_batch_end is not Callback.on_batch_end]
+
+
+def modes_of(model):
+    return [(module, module.training) for module in model.modules()]
+
+
+def restore_modes(modes):
+    for module, training in modes:
+        module.training = training
+
+
+@contextlib.contextmanager
+def evaluating(model):
+    """Evaluation mode without gradients; every module is in its former mode again afterwards."""
+    modes = modes_of(model)
+    model.eval()
+    try:
+        with no_grad():
+            yield
+    finally:
+        restore_modes(modes)
+
+
+def list_of(callbacks, name):
+    """One or several callbacks as a list."""
+    callbacks = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
+    for callback in callbacks:
+        if not isinstance(callback, Callback):
+            hint = "; make an instance of it" if isinstance(callback, type) else ""
+            raise TypeError(
+                f"{name}: expected callbacks (tensorgrad.train.Callback), got {callback!r}{hint}"
+            )
+    return callbacks
+
+
+def check_parts(model, loss, optimizer, scheduler):
+    if not isinstance(model, Module):
+        raise TypeError(f"Trainer: model must be a Module, got {type(model).__name__}")
+    if not callable(loss) or isinstance(loss, type):
+        hint = "; call it" if isinstance(loss, type) else ""
+        raise TypeError(f"Trainer: loss must be a module or a function, got {loss!r}{hint}")
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"Trainer: optimizer must be an Optimizer, got {type(optimizer).__name__}")
+    own = {id(p) for p in model.parameters()}
+    if not any(id(p) in own for group in optimizer.param_groups for p in group["params"]):
+        raise ValueError(
+            "Trainer: the optimizer has no parameter of the model; make it from model.parameters()"
+        )
+    if scheduler is None:
+        return
+    if not isinstance(scheduler, LRScheduler):
+        raise TypeError(f"Trainer: expected an LRScheduler, got {type(scheduler).__name__}")
+    if getattr(scheduler, "optimizer", optimizer) is not optimizer:
+        raise ValueError("Trainer: the scheduler belongs to another optimizer")
+
+
+def check_options(clip_norm, clip_value, accumulate, seed, scheduler_step):
+    for name, bound in (("clip_norm", clip_norm), ("clip_value", clip_value)):
+        if bound is not None and not bound > 0:
+            raise ValueError(f"Trainer: {name} must be above 0, or None, got {bound!r}")
+    whole = isinstance(accumulate, int) and not isinstance(accumulate, bool)
+    if not (whole and accumulate >= 1):
+        raise ValueError(f"Trainer: accumulate must be a whole number from 1, got {accumulate!r}")
+    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+        raise ValueError(f"Trainer: seed must be a whole number from 0, got {seed!r}")
+    if scheduler_step not in ("epoch", "batch"):
+        raise ValueError(
+            f"Trainer: scheduler_step must be 'epoch' or 'batch', got {scheduler_step!r}"
+        )
