@@ -13,12 +13,32 @@
 (5, 3.0)
 """
 
+from . import metrics
 from .callbacks import Callback
+from .diagnosis import (
+    BiasVariance,
+    Diagnosis,
+    LearningCurve,
+    bias_variance,
+    diagnose,
+    learning_curve,
+    plot_tradeoff,
+)
 from .history import History
+from .logs import CSVLogger, TensorBoardLogger
 from .stopping import EarlyStopping, StopCondition, StopDifference, StopLoss
 from .trainer import Trainer
 
 __all__ = [
-    "Callback", "EarlyStopping", "History", "StopCondition", "StopDifference", "StopLoss",
-    "Trainer",
+    "CSVLogger", "Callback", "EarlyStopping", "History", "StopCondition", "StopDifference",
+    "StopLoss", "TensorBoardLogger", "Trainer",
 ]  # fmt: skip
+
+
+def __getattr__(name: str):
+    """The estimators, which need scikit-learn, when they are first asked for."""
+    if name in ("Classifier", "Regressor"):
+        from . import estimators
+
+        return getattr(estimators, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

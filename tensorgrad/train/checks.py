@@ -39,10 +39,12 @@ def size_of(target):
 
 
 def is_summed(loss):
+    """Whether the loss adds up its samples, instead of taking their mean."""
     return getattr(loss, "reduction", "mean") == "sum"
 
 
 def check_loss(value):
+    """Refuse a loss that is no tensor, or no scalar."""
     if not isinstance(value, Tensor):
         raise TypeError(f"the loss must return a tensor, got {type(value).__name__}")
     if value.numel() != 1:
@@ -68,14 +70,17 @@ def check_monitors(callbacks, valid, metrics):
 
 
 def batch_hooks(callbacks):
+    """What is to be called after each batch: the methods that are not empty."""
     return [c.on_batch_end for c in callbacks if type(c).on_batch_end is not Callback.on_batch_end]
 
 
 def modes_of(model):
+    """Each module and its mode."""
     return [(module, module.training) for module in model.modules()]
 
 
 def restore_modes(modes):
+    """Put back what :func:`modes_of` returned."""
     for module, training in modes:
         module.training = training
 
@@ -105,6 +110,7 @@ def list_of(callbacks, name):
 
 
 def check_parts(model, loss, optimizer, scheduler):
+    """Refuse what cannot be trained."""
     if not isinstance(model, Module):
         raise TypeError(f"Trainer: model must be a Module, got {type(model).__name__}")
     if not callable(loss) or isinstance(loss, type):
@@ -126,6 +132,7 @@ def check_parts(model, loss, optimizer, scheduler):
 
 
 def check_options(clip_norm, clip_value, accumulate, seed, scheduler_step):
+    """Refuse options out of range."""
     for name, bound in (("clip_norm", clip_norm), ("clip_value", clip_value)):
         if bound is not None and not bound > 0:
             raise ValueError(f"Trainer: {name} must be above 0, or None, got {bound!r}")

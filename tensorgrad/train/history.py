@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["History", "mode_of"]
+from ..serialization.files import open_to_write, write_all
+
+__all__ = ["History", "csv_of", "mode_of"]
 
 # A monitored value is better when it is higher if one of these is in its name.
 _HIGHER = ("acc", "auc", "f1", "precision", "r2", "recall", "score", "specificity", "top")
@@ -92,6 +94,44 @@ class History:
             return None
         return self.epochs[int(np.nanargmin(values))]["epoch"]
 
+    def to_csv(self, path) -> None:
+        """Write a line for each epoch, under a line of names.
+
+        Args:
+            path: the file, replaced in one step.
+
+        Raises:
+            ValueError: there is no epoch.
+            OSError: the system could not write; the file is as it was.
+        """
+        if not self.epochs:
+            raise ValueError("to_csv: the history has no epoch")
+        with open_to_write(path) as file:
+            write_all(file, csv_of(self.epochs, self.names(), header=True).encode())
+
+    def plot(self, *, by: str = "epoch", figure=None):
+        """Draw the loss and every metric, of train and valid, with the best epoch marked.
+
+        Args:
+            by: ``"epoch"`` or ``"iteration"``, which also shows the loss of each iteration.
+            figure: a Matplotlib figure to draw in, such as ``pyplot.figure()``; a new one, of no
+                window, if None.
+
+        Returns:
+            The figure; ``savefig(path)`` saves it.
+
+        Raises:
+            ImportError: Matplotlib is not installed.
+            ValueError: there is no epoch, or ``by`` is something else.
+        """
+        if by not in ("epoch", "iteration"):
+            raise ValueError(f"plot: by must be 'epoch' or 'iteration', got {by!r}")
+        if not self.epochs:
+            raise ValueError("plot: the history has no epoch")
+        from .plotting import draw
+
+        return draw(self, by, figure)
+
     def state_dict(self) -> dict[str, Any]:
         """All of it as plain values, for a checkpoint."""
         rows = [dict(row) for row in self.epochs]
@@ -102,3 +142,16 @@ class History:
         vars(self).update(state_dict)
         self.epochs = [dict(row) for row in state_dict["epochs"]]
         self.losses = np.asarray(state_dict["losses"]).tolist()
+
+
+def csv_of(rows, names, header=False) -> str:
+    """Rows as lines of comma-separated values, in full precision."""
+    import csv
+    import io
+
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    if header:
+        writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
