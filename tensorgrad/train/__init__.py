@@ -30,8 +30,9 @@ from .stopping import EarlyStopping, StopCondition, StopDifference, StopLoss
 from .trainer import Trainer
 
 __all__ = [
-    "CSVLogger", "Callback", "EarlyStopping", "History", "StopCondition", "StopDifference",
-    "StopLoss", "TensorBoardLogger", "Trainer",
+    "BiasVariance", "CSVLogger", "Callback", "Diagnosis", "EarlyStopping", "History",
+    "LearningCurve", "StopCondition", "StopDifference", "StopLoss", "TensorBoardLogger",
+    "Trainer", "bias_variance", "diagnose", "learning_curve", "metrics", "plot_tradeoff",
 ]  # fmt: skip
 
 
