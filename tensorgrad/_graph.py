@@ -13,6 +13,7 @@ import warnings
 import weakref
 from itertools import count
 from operator import attrgetter
+from threading import get_ident
 
 import numpy as np
 
@@ -578,10 +579,28 @@ def add_root(roots, tensor, gradient, create_graph, index=0) -> None:
     roots[edge] = g if old is None else old + g
 
 
+_queued: dict = {}  # thread -> functions to call once its backward pass is over
+
+
+def queue_callback(function) -> None:
+    """Call ``function`` when the backward pass of this thread ends; for hooks."""
+    _queued.setdefault(get_ident(), []).append(function)
+
+
 def backward_from(roots, retain, create_graph, inputs=None) -> None:
     """Walk from ``roots`` and accumulate into every leaf, or only into ``inputs``."""
     if inputs is None:
-        walk(roots, retain, create_graph)
+        outer = _queued.pop(get_ident(), None) if _queued else None  # of a walk around this one
+        try:
+            walk(roots, retain, create_graph)
+            if _queued:
+                for function in _queued.pop(get_ident(), ()):
+                    function()
+        finally:
+            if _queued:
+                _queued.pop(get_ident(), None)  # an error came before its turn
+            if outer is not None:
+                _queued[get_ident()] = outer
         return
     if isinstance(inputs, dict):
         inputs = inputs.values()

@@ -123,7 +123,7 @@ def test_nothing_is_compiled():
 @pytest.mark.parametrize(
     "call",
     [tg.jit.save, tg.jit.load, tg.hub.load, tg.hub.load_state_dict_from_url,
-     tg.hub.download_url_to_file, tg.onnx.export, tg.distributed.init_process_group,
+     tg.hub.download_url_to_file, tg.onnx.export,
      nn.parallel.scatter],
 )  # fmt: skip
 def test_what_cannot_be_done_is_refused_by_name(call):
@@ -164,11 +164,6 @@ def test_settings():
     assert tg.get_num_threads() >= 1
     tg.use_deterministic_algorithms(True)
     assert tg.are_deterministic_algorithms_enabled()
-
-
-def test_there_is_one_process():
-    assert not tg.distributed.is_available()
-    assert not tg.distributed.is_initialized()
 
 
 def test_memory_methods_return_the_tensor():

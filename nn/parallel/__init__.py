@@ -1,7 +1,8 @@
-"""Parallel wrappers of PyTorch on one CPU: they pass every call to the module that they hold.
+"""Wrappers that run a module in parallel: over processes, and PyTorch's over devices of one.
 
-The wrapper stays in the tree, so that ``model.module`` works and the names of a state dict begin
-with ``module.``, as in files that were saved under PyTorch.
+There are no devices here, so ``DataParallel`` passes every call to its module. The wrapper stays in
+the tree, so that ``model.module`` works and the names of a state dict begin with ``module.``, as
+in files that were saved under PyTorch.
 
 >>> import tensorgrad as torch
 >>> model = torch.nn.DataParallel(torch.nn.Linear(2, 1))
@@ -15,7 +16,16 @@ from tensorgrad._absent import NO_GPU, refusing
 from tensorgrad.errors import NoDeviceError
 from tensorgrad.nn.modules.module import Module
 
-__all__ = ["DataParallel", "data_parallel"]
+__all__ = ["DataParallel", "DistributedDataParallel", "data_parallel"]
+
+
+def __getattr__(name):
+    """Communication is imported when it is asked for."""
+    if name == "DistributedDataParallel":
+        from .distributed import DistributedDataParallel
+
+        return DistributedDataParallel
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class DataParallel(Module):

@@ -17,17 +17,22 @@ class DistributedSampler(Sampler[T_co]):
     Process ``rank`` gets every ``num_replicas``-th index. All of them get equally many: the
     first indices come again at the end, or with ``drop_last`` the last ones are left out.
 
+    When a process dies and the others go on (see docs/distributed.md), what it had drawn since the
+    last finished step, and all that nobody has drawn yet, is dealt anew among those that live, so
+    that the epoch still visits every sample. With worker processes of the DataLoader, which draw
+    ahead, what the dead process had drawn ahead is lost.
+
     Args:
         dataset: anything with a length.
-        num_replicas: how many processes there are.
-        rank: which of them this one is. Both must be given: tensorgrad does not know of others.
+        num_replicas: how many processes there are; None asks ``torch.distributed``.
+        rank: which of them this one is; None asks likewise.
         shuffle: whether to visit the samples in a random order, from ``seed`` and the epoch.
         seed: the same in all processes.
         drop_last: whether to leave out indices rather than to repeat some.
 
     Raises:
-        RuntimeError: ``num_replicas`` or ``rank`` is not given.
-        ValueError: ``rank`` is not in [0, ``num_replicas``).
+        ValueError: ``rank`` is not in [0, ``num_replicas``), or one of them is None and
+            ``init_process_group`` was not called.
 
     >>> from tensorgrad.utils.data.distributed import DistributedSampler
     >>> [list(DistributedSampler(range(5), 2, rank, shuffle=False)) for rank in (0, 1)]
@@ -38,19 +43,28 @@ class DistributedSampler(Sampler[T_co]):
         self, dataset, num_replicas=None, rank=None, shuffle=True, seed=0, drop_last=False
     ):
         if num_replicas is None or rank is None:
-            raise RuntimeError(
-                "DistributedSampler requires num_replicas= and rank=: there is no distributed "
-                f"package to ask; got num_replicas={num_replicas} and rank={rank}"
-            )
+            from ...distributed import group_of
+
+            group = group_of(None)
+            if num_replicas is None and rank is None:
+                group.watchers.add(self)
+                self._members = list(group.members)
+            num_replicas = group.size() if num_replicas is None else num_replicas
+            rank = group.rank() if rank is None else rank
         if not 0 <= rank < num_replicas:
             raise ValueError(
                 f"Invalid rank {rank}, rank should be in the interval [0, {num_replicas - 1}]"
             )
         self.dataset, self.num_replicas, self.rank = dataset, num_replicas, rank
         self.epoch, self.shuffle, self.seed, self.drop_last = 0, shuffle, seed, drop_last
-        share = len(dataset) / num_replicas
-        self.num_samples = math.floor(share) if drop_last else math.ceil(share)
-        self.total_size = self.num_samples * num_replicas
+        self._dealing = None
+        self._share_out()
+
+    def _share_out(self):
+        """The number of samples of each process, and of all with the repeated ones."""
+        share = len(self.dataset) / self.num_replicas
+        self.num_samples = math.floor(share) if self.drop_last else math.ceil(share)
+        self.total_size = self.num_samples * self.num_replicas
 
     def __iter__(self):
         n = len(self.dataset)
@@ -59,9 +73,8 @@ class DistributedSampler(Sampler[T_co]):
             indices = sampling.randperm(generator, n).tolist()
         else:
             indices = list(range(n))
-        if n and not self.drop_last:
-            indices *= math.ceil(self.total_size / n)
-        return iter(indices[self.rank : self.total_size : self.num_replicas])
+        self._dealing = _Dealing(indices, self.num_replicas, self.rank, self.drop_last)
+        return self._dealing
 
     def __len__(self):
         return self.num_samples
@@ -73,3 +86,53 @@ class DistributedSampler(Sampler[T_co]):
             epoch: its number, the same in all processes.
         """
         self.epoch = epoch
+
+    def on_step(self, group) -> None:
+        """All processes have finished a step with what they had drawn."""
+        if self._dealing is not None:
+            self._dealing.used = self._dealing.drawn
+
+    def on_shrink(self, group) -> None:
+        """Some processes have died: share out what is left among the others."""
+        before = self._members
+        self._members = list(group.members)
+        self.num_replicas, self.rank = group.size(), group.rank()
+        self._share_out()
+        if self._dealing is not None:
+            alive = [member in self._members for member in before]
+            self._dealing.deal_anew(alive, self.num_replicas, self.rank)
+
+
+class _Dealing:
+    """One pass over the indices: this process's share of a pile, as far as it has drawn it."""
+
+    def __init__(self, indices, size, rank, drop_last):
+        self.drop_last = drop_last
+        self._lay(indices, size, rank)
+
+    def _lay(self, indices, size, rank):
+        """Make a new pile that gives each process equally many."""
+        if self.drop_last:
+            indices = indices[: len(indices) // size * size]
+        else:
+            whole = -(-len(indices) // size) * size
+            indices = (indices * -(-whole // max(1, len(indices))))[:whole]
+        self.pile, self.size, self.rank = indices, size, rank
+        self.drawn = self.used = 0
+
+    def deal_anew(self, alive, size, rank):
+        """Lay a pile of what nobody has drawn, and what the dead had drawn but not used."""
+        begins = [self.drawn if lives else self.used for lives in alive]
+        left = [index for place, index in enumerate(self.pile)
+                if place // self.size >= begins[place % self.size]]  # fmt: skip
+        self._lay(left, size, rank)
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        place = self.drawn * self.size + self.rank
+        if place >= len(self.pile):
+            raise StopIteration
+        self.drawn += 1
+        return self.pile[place]
