@@ -307,7 +307,7 @@ def find_pooled(model, batch):
 
     def watch(module, inputs, output):
         if isinstance(module, nn.Linear) and inputs[0].ndim == 2:
-            calls.append((module, inputs[0].numpy().copy(), dict(maps)))
+            calls.append((module, array_of(inputs[0], "rows"), dict(maps)))
         for side, value in (("input", inputs[0] if inputs else None), ("output", output)):
             if isinstance(value, Tensor) and value.ndim == 4:
                 maps[module, side] = value
@@ -315,7 +315,7 @@ def find_pooled(model, batch):
     _watched(model, list(model.modules()), watch, batch)
     if calls:
         head, rows, before = calls[-1]
-        good = {place: v for place, v in before.items() if _pools_to(v.numpy(), rows)}
+        good = {place: v for place, v in before.items() if _pools_to(array_of(v, "maps"), rows)}
         if good:
             module, side = max(good, key=lambda place: good[place].numel())
             return module, side, head

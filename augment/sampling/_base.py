@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 
 import numpy as np
@@ -75,10 +76,11 @@ class Sampler:
             )
         if self._interpolates:
             samples = self._numbers(samples)
-        strategy = targets(self.sampling_strategy, labels, self._over)
         flat = samples.reshape(len(samples), -1)
-        self.sampling_strategy_ = strategy
-        new_samples, new_labels = self._resample(flat, labels)
+        work = copy.copy(self)  # so that a failed call leaves no trace, and a good one no tables
+        work.sampling_strategy_ = targets(self.sampling_strategy, labels, self._over)
+        new_samples, new_labels = work._resample(flat, labels)
+        vars(self).update({k: v for k, v in vars(work).items() if not k.startswith("_")})
         new_samples = new_samples.reshape(-1, *samples.shape[1:])
         return _like(new_samples, X), _like(new_labels, y)
 
