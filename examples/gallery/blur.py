@@ -59,7 +59,7 @@ def network(inputs, outputs, width):
     )  # fmt: skip
 
 
-def adversarial(data, steps=1000, noise=4, width=48, batch=128, critic_steps=3, seed=0):
+def adversarial(data, steps=1000, noise=8, width=32, batch=256, critic_steps=3, seed=0):
     """A generator (N, noise) -> (N, D) trained against a critic of ``data``: WGAN-GP."""
     torch.manual_seed(seed)
     maker, critic = network(noise, data.shape[1], width), network(data.shape[1], 1, width)
@@ -82,7 +82,7 @@ def adversarial(data, steps=1000, noise=4, width=48, batch=128, critic_steps=3, 
     return maker
 
 
-def samples(maker, count, noise=4, seed=1):
+def samples(maker, count, noise=8, seed=1):
     """What a trained generator makes of new noise."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -103,11 +103,11 @@ def grey(images):
 
 
 def answers(data, steps):
-    """What three losses make of ``data`` (N, D): two answers (D,), and a thousand made samples."""
+    """What three losses make of ``data`` (N, D): two answers (D,), and 2000 made samples."""
     return {
         "squared": constant(F.mse_loss, data),
         "absolute": constant(F.l1_loss, data),
-        "adversarial": samples(adversarial(data, steps, width=32), 1000),
+        "adversarial": samples(adversarial(data, steps), 2000),
     }
 
 
@@ -116,9 +116,9 @@ def answers(data, steps):
 
 def densities(ax, data, title):
     """The panel all three share: how the data are spread."""
-    ax.hist(data[:, 0].numpy(), 60, (-5, 5), density=True, color=style.GREY, alpha=0.5,
+    ax.hist(data[:, 0].numpy(), 50, range=(-5, 5), density=True, color=style.GREY, alpha=0.5,
             label="data")  # fmt: skip
-    style.label(ax, title, "answer", "density", xlim=(-5, 5), ylim=(0, 1.15))
+    style.label(ax, title, "answer", "density", "upper left", xlim=(-5, 5), ylim=(0, 1.3))
 
 
 def model(ax, answer, distribution, colour, name):
@@ -133,13 +133,13 @@ def model(ax, answer, distribution, colour, name):
 def numbers_picture(quick):
     """Three losses on numbers around two modes."""
     data = bimodal(2000)
-    found = answers(data, 300 if quick else 2000)
+    found = answers(data, 100 if quick else 1500)
     fig, axes = style.figure(1, 3, width=4.0, height=3.4, sharey=True)
     squared, absolute, made = axes[0]
     distributions = torch.distributions
     model(squared, found["squared"], distributions.Normal, style.VERMILION, "Gaussian, deviation 1")
     model(absolute, found["absolute"], distributions.Laplace, style.BLUE, "Laplace, scale 1")
-    made.hist(found["adversarial"][:, 0].numpy(), 60, (-5, 5), density=True, histtype="step",
+    made.hist(found["adversarial"][:, 0].numpy(), 50, range=(-5, 5), density=True, histtype="step",
               color=style.GREEN, linewidth=1.8, label="made samples")  # fmt: skip
     densities(squared, data, "squared error: the mean")
     densities(absolute, data, "absolute error: the median")
@@ -159,7 +159,7 @@ def strips(ax, images, title):
 def images_picture(quick):
     """Three losses on images of one line with a bar at one of two places."""
     data = bars(2000)
-    found = answers(data, 300 if quick else 1200)
+    found = answers(data, 100 if quick else 800)
     fig, axes = style.figure(1, 4, width=2.8, height=3.4)
     rows = 16
     strips(axes[0, 0], data[:rows], "data")

@@ -8,7 +8,7 @@ import style
 
 import tensorgrad as torch
 
-SIDE = 1.6  # the curves are drawn on [-SIDE, SIDE]²
+SIDE = 1.8  # the curves are drawn on [-SIDE, SIDE]²
 
 
 def ball(p):
@@ -27,13 +27,13 @@ BALLS = {
 }  # fmt: skip
 
 CURVES = {
-    "ellipse of the notes: x² + y² + xy = 1": lambda x, y: x**2 + y**2 + x * y - 1,
+    "ellipse of the course notes: x² + y² + xy = 1": lambda x, y: x**2 + y**2 + x * y - 1,
     "lemniscate: (x² + y²)² = 2 (x² - y²)": lambda x, y: (
         torch.square(x**2 + y**2) - 2 * (x**2 - y**2)),
     "folium: x³ + y³ = 2 xy": lambda x, y: x**3 + y**3 - 2 * x * y,
     "heart: (x² + y² - 1)³ = x² y³": lambda x, y: (x**2 + y**2 - 1) ** 3 - x**2 * y**3,
     "elliptic: y² = x³ - x + 0.3": lambda x, y: y**2 - x**3 + x - 0.3,
-    "astroid: x^(2/3) + y^(2/3) = 1": ball(2 / 3),
+    "astroid: |x|^(2/3) + |y|^(2/3) = 1": ball(2 / 3),
 }  # fmt: skip
 
 # --- numbers ----------------------------------------------------------------------------
@@ -73,7 +73,7 @@ def on_curve(f, per_side=13, steps=60):
 
 
 def trace(ax, f, colour, quick, **options):
-    """Draw the curve, and return what stands for it in a legend."""
+    """Draw the curve."""
     side = torch.linspace(-SIDE, SIDE, 161 if quick else 401, dtype=torch.float64)
     x, y = torch.meshgrid(side, side, indexing="xy")
     ax.contour(x.numpy(), y.numpy(), f(x, y).numpy(), [0], colors=[colour], **options)
@@ -81,12 +81,15 @@ def trace(ax, f, colour, quick, **options):
 
 def balls(quick):
     """The unit balls of the norms, in one panel."""
-    fig, axes = style.figure(1, 1, width=5.6, height=5.2)
+    fig, axes = style.figure(1, 1, width=6.0, height=5.0)
+    fig.set_layout_engine("compressed")  # for panels of a given shape
     ax = axes[0, 0]
     for (name, f), (colour, dashes, width) in zip(BALLS.items(), style.LINES, strict=False):
         trace(ax, f, colour, quick, linestyles=[dashes], linewidths=width)
         ax.plot([], [], color=colour, linestyle=dashes, linewidth=width, label=name)
-    style.label(ax, "|x|^p + |y|^p = 1", "x", "y", "upper right", aspect="equal")
+    style.label(ax, "Unit balls: |x|^p + |y|^p = 1", "x", "y", None, aspect="equal",
+                xlim=(-1.2, 1.2), ylim=(-1.2, 1.2))  # fmt: skip
+    fig.legend(loc="outside right center")
     return fig
 
 

@@ -290,7 +290,7 @@ FAMILIES = {
             "contrastive, unlike (1)": contrastive(1.0),
             "hinge embedding, alike (1)": embedded(1.0),
             "hinge embedding, unlike (-1)": embedded(-1.0),
-        }),
+        }, top=3),
         Panel("Ranking", "score of the better - score of the worse", (-2, 2), {
             "margin 0": ranked(0.0),
             "margin 1": ranked(1.0),

@@ -12,7 +12,8 @@ from tensorgrad import nn, optim
 
 # penalty -> its share of L1; the rest is L2, |w|²/2, as in nn.utils.elastic_net_penalty.
 PENALTIES = {"L1": 1.0, "elastic net": 0.5, "L2": 0.0}
-CURVATURE, BEST = ((1.0, 0.5), (0.5, 1.0)), (1.2, 2.0)
+CURVATURE, BEST = ((1.0, 0.5), (0.5, 1.0)), (0.8, 2.0)
+TOUCHING = (0.4, 0.8, 1.6)  # strengths at which the ball is drawn
 
 # --- numbers ----------------------------------------------------------------------------
 
@@ -53,9 +54,9 @@ def path(curvature, best, strengths, l1_ratio):
     return torch.stack(found[1:])
 
 
-def strengths(quick=False, least=-2.0, most=1.0):
-    """Strengths from 0.01 to 10."""
-    return torch.logspace(least, most, 13 if quick else 49, dtype=torch.float64)
+def strengths(count, most):
+    """Strengths from 0.01 to 10^most."""
+    return torch.logspace(-2, most, count, dtype=torch.float64)
 
 
 def regression(count=60, seed=0):
@@ -96,48 +97,52 @@ def meet(ax, name, quick):
     grid = x.numpy(), y.numpy()
     ax.contour(*grid, heights.numpy(), [0.02, 0.1, 0.3, 0.6, 1.2, 2, 3, 4.5], colors=style.GREY,
                linewidths=0.7)  # fmt: skip
-    way = path(curvature, best, strengths(quick, most=1.5), l1_ratio)
+    way = path(curvature, best, strengths(7 if quick else 161, 2), l1_ratio)
     ax.plot(*best.numpy(), "*", color=style.BLACK, markersize=11, label="no penalty")
     ax.plot(*torch.cat([best[None], way]).T.numpy(), "-", color=style.BLUE, label="path")
-    touching = [solve(curvature, best, strength, l1_ratio) for strength in (0.4, 0.8, 1.6)]
+    touching = [solve(curvature, best, strength, l1_ratio) for strength in TOUCHING]
     for w in touching:
         radius = l1_ratio * w.abs().sum() + (1 - l1_ratio) / 2 * torch.square(w).sum()
         ax.contour(*grid, size.numpy(), [radius.item()], colors=style.VERMILION, linewidths=1.4)
         height = quadratic(w, curvature, best).item()
         ax.contour(*grid, heights.numpy(), [height], colors=style.BLACK, linewidths=1.0)
     ax.plot(*torch.stack(touching).T.numpy(), "o", color=style.BLUE,
-            label="strength 0.4, 0.8, 1.6")  # fmt: skip
+            label=f"solutions at strengths {', '.join(map(str, TOUCHING))}")  # fmt: skip
     ax.axhline(0, color=style.BLACK, linewidth=0.6)
     ax.axvline(0, color=style.BLACK, linewidth=0.6)
-    style.label(ax, name, "w1", "w2", "lower right", aspect="equal")
+    style.label(ax, name, "w1", "w2", None, aspect="equal")
 
 
 def balls(quick):
     """The three penalties side by side."""
-    fig, axes = style.figure(1, 3, width=4.0, height=4.4)
+    fig, axes = style.figure(1, 3, width=4.0, height=4.9)
+    fig.set_layout_engine("compressed")  # for panels of a given shape
     for ax, name in zip(axes[0], PENALTIES, strict=True):
         meet(ax, name, quick)
-    fig.suptitle("Where level curves (black) first meet the ball of the penalty (red)")
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    fig.suptitle("Where level curves (black) first meet the ball of the penalty (orange)")
     return fig
 
 
 def paths(quick):
     """Every coordinate as the strength grows; below, a regression with five useless inputs."""
-    problems = (
-        ("two weights", double(CURVATURE), double(BEST)),
-        ("eight weights, three matter", *regression()),
-    )
-    fig, axes = style.figure(2, 3, width=4.0, height=3.2, sharex=True, sharey="row")
-    scale = strengths(quick)
-    for row, (title, curvature, best) in zip(axes, problems, strict=True):
+    problems = (("two weights", double(CURVATURE), double(BEST), 2),
+                ("eight weights, three matter", *regression(), 3))  # fmt: skip
+    scale, mark = strengths(7 if quick else 49, 1), TOUCHING[-1]
+    fig, axes = style.figure(2, 3, width=4.0, height=3.2, sharey="row")
+    for row, (title, curvature, best, useful) in zip(axes, problems, strict=True):
+        # Largest first: the useful weights.
+        order = best.abs().argsort(descending=True).tolist()
         for ax, (name, l1_ratio) in zip(row, PENALTIES.items(), strict=True):
             way = path(curvature, best, scale, l1_ratio)
-            ax.plot(scale.numpy(), way.numpy())
-            zeros = (way == 0).sum(1).tolist()
-            middle = min(range(len(scale)), key=lambda i: abs(scale[i].item() - 1.0))
-            ax.axvline(1.0, color=style.BLACK, linewidth=0.8, linestyle=":")
-            style.label(ax, f"{name}, {title}\n{zeros[middle]} exact zeros at strength 1",
-                        "strength" if row is axes[-1] else "", "weight", xscale="log")  # fmt: skip
+            for i in sorted(order[:useful]):
+                ax.plot(scale.numpy(), way[:, i].numpy(), label=f"w{i + 1}")
+            for i in order[useful:]:
+                ax.plot(scale.numpy(), way[:, i].numpy(), "-", color=style.GREY, linewidth=1.0)
+            zeros = (solve(curvature, best, mark, l1_ratio) == 0).sum().item()
+            ax.axvline(mark, color=style.BLACK, linewidth=0.8, linestyle=":")
+            style.label(ax, f"{name}, {title}\nat strength {mark} exactly zero: {zeros}",
+                        "strength", "weight", "upper right", xscale="log")  # fmt: skip
     fig.suptitle("The path of the solution as the strength grows")
     return fig
 
@@ -152,7 +157,7 @@ def strength_picture(quick):
             (line,) = left.plot(x.numpy(), values.numpy(), label=f"strength {strength:g}")
             least = solve(double([[1.0]]), double([1.0]), strength, PENALTIES[name])
             height, _ = penalised(least, strength, PENALTIES[name])
-            left.plot(*least.numpy(), *height.numpy(), "o", color=line.get_color())
+            left.scatter(*least.numpy(), *height.numpy(), color=line.get_color(), zorder=3)
             right.plot(x.numpy(), slopes.numpy())
         style.label(left, f"(w - 1)²/2 + {name} penalty, least at the dot", "w", "loss",
                     ylim=(-0.2, 4))  # fmt: skip
