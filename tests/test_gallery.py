@@ -222,6 +222,13 @@ def test_values_and_slopes_of_one_penalised_weight(gallery):
     assert slopes.tolist() == [-4.0, 1.5]
 
 
+@pytest.mark.parametrize("share", SHARES.values())
+def test_the_penalty_is_that_of_nn_utils(gallery, share):
+    w = torch.tensor([[3.0, -0.5], [0.0, 2.0]], dtype=torch.float64)
+    expected = [torch.nn.utils.elastic_net_penalty(row, 1.0, share).item() for row in w]
+    assert gallery.norms.penalty(w, share).tolist() == pytest.approx(expected)
+
+
 # --- implicit curves --------------------------------------------------------------------
 
 

@@ -70,17 +70,17 @@ def regression(count=60, seed=0):
     return curvature, torch.linalg.solve(curvature, x.T @ y / count)
 
 
+def penalty(w, l1_ratio):
+    """The elastic net's penalty of each row of w (..., D)."""
+    return l1_ratio * w.abs().sum(-1) + (1.0 - l1_ratio) / 2 * torch.square(w).sum(-1)
+
+
 def penalised(x, strength, l1_ratio):
-    """(values, gradients) of ``(x - 1)²/2`` plus a penalty, of every number in x."""
+    """(values, gradients) of ``(x - 1)²/2`` plus a penalty, for every number in x (N,)."""
     x = x.clone().requires_grad_()
-    penalty = nn.utils.elastic_net_penalty(x, strength, l1_ratio)
-    ((torch.square(x - 1.0) / 2).sum() + penalty).backward()
-    with torch.no_grad():
-        values = [
-            torch.square(point - 1.0) / 2 + nn.utils.elastic_net_penalty(point, strength, l1_ratio)
-            for point in x
-        ]
-    return torch.stack(values), x.grad
+    values = torch.square(x - 1.0) / 2 + strength * penalty(x[:, None], l1_ratio)
+    (slopes,) = torch.autograd.grad(values.sum(), x)
+    return values.detach(), slopes
 
 
 # --- pictures ---------------------------------------------------------------------------
@@ -93,7 +93,7 @@ def meet(ax, name, quick):
     y, x = torch.meshgrid(side, side, indexing="ij")
     plane = torch.stack([x, y], -1)
     heights = quadratic(plane, curvature, best)
-    size = l1_ratio * plane.abs().sum(-1) + (1 - l1_ratio) / 2 * torch.square(plane).sum(-1)
+    size = penalty(plane, l1_ratio)
     grid = x.numpy(), y.numpy()
     ax.contour(*grid, heights.numpy(), [0.02, 0.1, 0.3, 0.6, 1.2, 2, 3, 4.5], colors=style.GREY,
                linewidths=0.7)  # fmt: skip
@@ -102,8 +102,8 @@ def meet(ax, name, quick):
     ax.plot(*torch.cat([best[None], way]).T.numpy(), "-", color=style.BLUE, label="path")
     touching = [solve(curvature, best, strength, l1_ratio) for strength in TOUCHING]
     for w in touching:
-        radius = l1_ratio * w.abs().sum() + (1 - l1_ratio) / 2 * torch.square(w).sum()
-        ax.contour(*grid, size.numpy(), [radius.item()], colors=style.VERMILION, linewidths=1.4)
+        radius = penalty(w, l1_ratio).item()
+        ax.contour(*grid, size.numpy(), [radius], colors=style.VERMILION, linewidths=1.4)
         height = quadratic(w, curvature, best).item()
         ax.contour(*grid, heights.numpy(), [height], colors=style.BLACK, linewidths=1.0)
     ax.plot(*torch.stack(touching).T.numpy(), "o", color=style.BLUE,

@@ -16,7 +16,7 @@ LIMIT = 200_000  # bytes of a picture
 # The palette of Okabe and Ito, which colour-blind readers can tell apart, without its yellow and
 # with a darker purple, as lines on white need it. Lines differ in their dashes as well, and later
 # ones are thinner, so that of two that coincide both are seen.
-BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = COLOURS = (
+BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = (
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#AA4499",
 )  # fmt: skip
 GREY = "#999999"
