@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import sys
 import time
 import weakref
@@ -23,10 +24,25 @@ class DistributedError(RuntimeError):
 def library():
     """``mpi4py.MPI``, imported on first use, which also starts MPI."""
     try:
-        from mpi4py import MPI
+        import mpi4py
     except ImportError as error:
         raise errors.missing("mpi4py", "mpi", "communication between processes") from error
+    first = "mpi4py.MPI" not in sys.modules
+    if first and tolerates_faults():
+        mpi4py.rc.finalize = False
+        atexit.register(_finalize)
+    from mpi4py import MPI
+
     return MPI
+
+
+_bereaved = False  # whether another process has died
+
+
+def _finalize() -> None:
+    """End MPI, unless processes have died: Open MPI 5.0.11 then waits for them, often for ever."""
+    if not _bereaved:
+        library().Finalize()
 
 
 class ProcessGroup:
@@ -107,6 +123,8 @@ class ProcessGroup:
         self.members = [before[rank] for rank in self.comm.allgather(old.rank)]
         self.lost += [m for m in before if m not in self.members]
         self.generation += 1
+        global _bereaved
+        _bereaved = True
         for watcher in list(self.watchers):
             watcher.on_shrink(self)
 
