@@ -372,8 +372,7 @@ class Classifier(ClassifierMixin, _Estimator):
         fit_options: further keyword arguments of :meth:`Trainer.fit` for :meth:`fit`, such as
             ``dict(checkpoint_dir="run", resume="auto")``.
         dtype: ``"float32"``, ``"float64"``, or None: float32 for X of float32 and float64 for all
-            else, as in scikit-learn. float64 is what the rules for estimators need: the prediction
-            for a sample may not depend on the others, and in float32 it does in the last digits.
+            else, as scikit-learn's own estimators do.
         verbose: whether to show progress; ``"bar"`` or ``"lines"`` chooses how.
         random_state: None, an int or a ``RandomState``: seed of weights, dropout, order and split.
             The default generator is as before after each fit.
