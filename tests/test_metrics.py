@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import tensorgrad as torch
 from tensorgrad import nn
-from tensorgrad.train import metrics
+from tensorgrad.train import Trainer, metrics
 
 NAN = math.nan
 quick = settings(max_examples=30, deadline=None)
@@ -259,11 +259,9 @@ SK_NAMES = {"r2": "r2_score", "mse": "mean_squared_error", "mae": "mean_absolute
 
 
 @pytest.mark.parametrize("multioutput", ["uniform_average", "raw_values"])
-@pytest.mark.parametrize("shape", [(1,), (30,), (30, 1), (30, 4)], ids=str)
+@pytest.mark.parametrize("shape", [(2,), (30,), (30, 1), (30, 4)], ids=str)
 @pytest.mark.parametrize("name", SK_NAMES)
 def test_regression(name, shape, multioutput):
-    if name == "r2" and shape == (1,):
-        pytest.skip("undefined, tested below")
     rng = np.random.default_rng(5)
     target = rng.standard_normal(shape)
     output = target + 0.5 * rng.standard_normal(shape)
@@ -501,3 +499,16 @@ def test_a_loss_of_logits_sets_from_logits(loss, logits):
         assert metrics.get(name, loss=loss).from_logits is logits
     assert metrics.get("accuracy", loss=loss, from_logits=False).from_logits is False
     assert metrics.get("mse", loss=loss).name == "mse"
+
+
+def test_a_trainer_tells_named_metrics_its_loss():
+    """Logits from -3 to 3: as probabilities they would be refused, as logits half are right."""
+    x = torch.linspace(-3, 3, 8).reshape(8, 1)
+    y = torch.tensor([1.0, 0.0] * 4).reshape(8, 1)
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.ones_(model.weight)
+    sgd = torch.optim.SGD(model.parameters(), lr=0.1)
+    trainer = Trainer(model, nn.BCEWithLogitsLoss(), sgd, metrics=["accuracy", "roc_auc", "f1"])
+    got = trainer.evaluate((x, y))
+    assert got["accuracy"] == got["f1"] == 0.5
+    assert got["roc_auc"] == metrics.roc_auc(x, y)

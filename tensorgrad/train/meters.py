@@ -9,8 +9,8 @@ from .. import cat
 __all__ = ["meters_of", "values_of"]
 
 
-def meters_of(metrics) -> dict[str, Any]:
-    """Metrics by name, from what ``Trainer(metrics=)`` takes.
+def meters_of(metrics, loss=None) -> dict[str, Any]:
+    """Metrics by name, from what ``Trainer(metrics=)`` takes; named ones are told the loss.
 
     Raises:
         TypeError: something is no metric, nor the name of one.
@@ -19,10 +19,10 @@ def meters_of(metrics) -> dict[str, Any]:
     if metrics is None:
         return {}
     if isinstance(metrics, dict):
-        pairs = [(name, _meter(metric)) for name, metric in metrics.items()]
+        pairs = [(name, _meter(metric, loss)) for name, metric in metrics.items()]
     else:
         listed = metrics if isinstance(metrics, list | tuple) else [metrics]
-        pairs = [(_name(metric), _meter(metric)) for metric in listed]
+        pairs = [(_name(metric), _meter(metric, loss)) for metric in listed]
     names = [name for name, _ in pairs]
     for name in names:
         if not isinstance(name, str) or name == "loss" or names.count(name) > 1:
@@ -32,11 +32,11 @@ def meters_of(metrics) -> dict[str, Any]:
     return dict(pairs)
 
 
-def _meter(metric):
+def _meter(metric, loss):
     if isinstance(metric, str):
         from .metrics import get
 
-        return get(metric)
+        return get(metric, loss=loss)
     if all(callable(getattr(metric, name, None)) for name in ("reset", "update", "compute")):
         if not isinstance(metric, type):
             return metric

@@ -111,7 +111,7 @@ class Trainer:
         if accumulate > 1 and isinstance(optimizer, LBFGS):
             raise ValueError("Trainer: accumulate is not possible with LBFGS; use larger batches")
         self.model, self.loss, self.optimizer, self.scheduler = model, loss, optimizer, scheduler
-        self.metrics = meters_of(metrics)
+        self.metrics = meters_of(metrics, loss)
         self.callbacks = list_of(callbacks, "callbacks")
         self.clip_norm, self.clip_value, self.accumulate = clip_norm, clip_value, accumulate
         self.seed, self.scheduler_step, self.check_finite = seed, scheduler_step, check_finite
