@@ -214,12 +214,12 @@ def test_a_state_is_a_copy():
 def test_wrong_states_change_nothing():
     normalizer = StandardNormalizer().fit(np.array([1.0, 3.0]))
     state = MinMaxNormalizer().fit(np.array([5.0, 6.0])).state_dict()
-    with pytest.raises(ValueError, match="StandardNormalizer cannot load .*'MinMaxNormalizer'"):
+    with pytest.raises(ValueError, match=r"StandardNormalizer cannot load .*'MinMaxNormalizer'"):
         normalizer.load_state_dict(state)
     state["type"] = "StandardNormalizer"
-    with pytest.raises(ValueError, match="should have the entries .*got .*'feature_range'"):
+    with pytest.raises(ValueError, match=r"should have the entries .*got .*'feature_range'"):
         normalizer.load_state_dict(state)
-    with pytest.raises(ValueError, match="one of MinMaxNormalizer, StandardNormalizer.* got None"):
+    with pytest.raises(ValueError, match=r"one of MinMaxNormalizer, StandardNormalizer.* got None"):
         Normalizer.from_state_dict({})
     assert normalizer.center == 2 and normalizer.scale == 1
 
@@ -323,7 +323,7 @@ def test_two_classes():
     assert zero_one(np.zeros((0, 1))).shape == (0, 1)
     with pytest.raises(ValueError, match="zero_one expects two classes, got 3: 0, 1, 2"):
         zero_one(np.array([0, 1, 2]))
-    with pytest.raises(ValueError, match="got 6: 0, 1, 2, 3, 4, ..."):
+    with pytest.raises(ValueError, match=r"got 6: 0, 1, 2, 3, 4, ..."):
         plus_minus_one(np.arange(6))
     with pytest.raises(ValueError, match="plus_minus_one: 'a' is the only label; pass positive="):
         plus_minus_one(np.array(["a"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from ..dtypes import dtype as Dtype
 from ._arrays import check_finite
 
 _MAGIC = b"PK\x03\x04"
+_EMPTY = b"PK\x05\x06"  # an archive without members
 
 
 def read_npz(
@@ -40,31 +42,42 @@ def read_npz(
         ValueError: an array that is missing, of another shape or dtype, of Python objects, or
             with nan, whose row and column the message names (from 0).
 
-    >>> import io, numpy as np, tempfile
+    >>> import numpy as np, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     np.savez(f"{folder}/a.npz", x=np.ones((2, 3)), y=np.array([0, 1]))
     ...     arrays = read_npz(f"{folder}/a.npz", shapes={"x": (None, 3)}, dtypes={"y": np.integer})
     >>> {name: array.shape for name, array in arrays.items()}
     {'x': (2, 3), 'y': (2,)}
     """
-    import zipfile
-    import zlib
-
     path = os.fspath(path)
     shapes, dtypes = dict(shapes or {}), dict(dtypes or {})
     with open(path, "rb") as file:
         _check_archive(path, file)
-        try:
-            with np.load(file, allow_pickle=False) as archive:
-                wanted = _wanted(path, archive.files, names, {*shapes, *dtypes})
-                arrays = {name: _member(path, archive, name) for name in wanted}
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
-            raise RuntimeError(f"{path} is damaged: {error}; fetch or write it again") from error
+        with _told(path):
+            archive = np.load(file, allow_pickle=False)
+        with archive:
+            wanted = _wanted(path, archive.files, names, {*shapes, *dtypes})
+            arrays = {name: _member(path, archive, name) for name in wanted}
     for name, array in arrays.items():
         _check(f"{path}, array {name!r}", array, shapes.get(name), dtypes.get(name))
         if not allow_nan:
             check_finite(array, f"{path}, array {name!r}")
     return arrays
+
+
+@contextlib.contextmanager
+def _told(place):
+    """Say where, when a block comes upon a damage: all that zipfile and NumPy raise for one."""
+    import struct
+    import zipfile
+    import zlib
+
+    try:
+        yield
+    except (
+        zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, RuntimeError,
+    ) as error:  # fmt: skip
+        raise RuntimeError(f"{place} is damaged: {error}; fetch or write it again") from error
 
 
 def _check_archive(path, file):
@@ -74,15 +87,14 @@ def _check_archive(path, file):
     file.seek(0)
     start = file.read(8)
     file.seek(0)
-    if whole:
-        return
-    if start.startswith(_MAGIC):
+    if not start.startswith((_MAGIC, _EMPTY)):
+        hint = " (one array: read it with numpy.load)" if start[1:6] == b"NUMPY" else ""
+        raise RuntimeError(
+            f"{path} is not an .npz file: it should begin with {_MAGIC.hex(' ')}, found "
+            f"{start[:4].hex(' ') or 'nothing'}{hint}"
+        )
+    if not whole:
         raise RuntimeError(f"{path} is cut off: it has no directory; fetch or write it again")
-    hint = " (one array: read it with numpy.load)" if start[1:6] == b"NUMPY" else ""
-    raise RuntimeError(
-        f"{path} is not an .npz file: it should begin with {_MAGIC.hex(' ')}, found "
-        f"{start[:4].hex(' ') or 'nothing'}{hint}"
-    )
 
 
 def _wanted(path, held, names, asked):
@@ -96,17 +108,21 @@ def _wanted(path, held, names, asked):
 
 
 def _member(path, archive, name):
-    try:
-        array = archive[name]
-    except ValueError as error:  # NumPy's for objects, and for a file cut off inside
-        if "Object arrays" in str(error):
-            raise ValueError(
-                f"{path}, array {name!r} holds Python objects, which would have to be unpickled; "
-                "write it with a numeric or text dtype"
-            ) from None
-        raise RuntimeError(f"{path}, array {name!r} is damaged: {error}") from error
+    place = f"{path}, array {name!r}"
+    with _told(place):
+        try:
+            array = archive[name]
+        except ValueError as error:
+            array = None
+            if "Object arrays" not in str(error):
+                raise
+    if array is None:
+        raise ValueError(
+            f"{place} holds Python objects, which would have to be unpickled; write it with a "
+            "numeric or text dtype"
+        )
     if not isinstance(array, np.ndarray):
-        raise RuntimeError(f"{path}, member {name!r} is not an array (.npy)")
+        raise RuntimeError(f"{place} is no array (.npy)")
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 

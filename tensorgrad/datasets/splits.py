@@ -120,7 +120,8 @@ def split_indices(
         codes = np.zeros(count, np.int64)
         shares = largest_remainder(count, fractions)[None]
         if not shares.all():
-            raise ValueError(f"{count} samples are too few for parts of {tuple(fractions)}")
+            parts = ", ".join(f"{fraction:g}" for fraction in fractions)
+            raise ValueError(f"{count} samples are too few for parts of {parts}")
     order = order_of(count, generator) if shuffle else np.arange(count)
     by_class = np.argsort(codes[order], kind="stable")
     part_of = np.empty(count, np.int64)
