@@ -18,6 +18,13 @@ from .mixers import (
 )
 from .soft_targets import like, weights_of
 
+__all__ = [
+    "CutMix",
+    "FMix",
+    "cutmix",
+    "fmix",
+]
+
 
 def image_size(shape, layout) -> tuple[int, int]:
     """(height, width) of a batch."""

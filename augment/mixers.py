@@ -25,6 +25,17 @@ from ._transform import _number
 from .compose import check_probability
 from .soft_targets import array_of, demand_classes, like, weights_of
 
+__all__ = [
+    "MixedLoader",
+    "Mixer",
+    "Mixup",
+    "RandomMixer",
+    "SamplePairing",
+    "SamplePairingSchedule",
+    "mixup",
+    "sample_pairing",
+]
+
 MODES = ("batch", "pair", "elem")
 LAYOUTS = ("NCHW", "NHWC", "NHW")
 

@@ -14,6 +14,12 @@ from .cutmix import box_masks, boxes_of, demand_rank, draw_boxes, image_size
 from .mixers import Mixer, batch_of, demand_alpha, demand_layout, partners_of
 from .soft_targets import array_of, like, weights_of
 
+__all__ = [
+    "SnapMix",
+    "class_activation_maps",
+    "snapmix",
+]
+
 
 def class_activation_maps(features, weight, bias, targets, size):
     """Where the model sees each image's class: maps (N, H, W) of numbers that sum to one.

@@ -9,6 +9,13 @@ from tensorgrad.errors import ArgumentError, DimError, DtypeError
 
 from .compose import check_probability
 
+__all__ = [
+    "LabelSmoothing",
+    "mixed_loss",
+    "one_hot",
+    "smooth_labels",
+]
+
 
 def array_of(value, name: str) -> np.ndarray:
     """The array of a Tensor or of what NumPy takes; nothing is copied where it can be shared."""
