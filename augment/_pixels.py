@@ -98,10 +98,14 @@ def grey(batch):
 
 def _luma(images):
     if images.dtype != np.uint8:
-        weights = np.array([0.299, 0.587, 0.114], work_dtype(images))
-        return (images.astype(weights.dtype, copy=False) @ weights)[..., None]
-    total = images.astype(np.float32) @ np.array(LUMA, np.float32) + 32768
-    return (total * np.float32(2.0**-16))[..., None]
+        # Not as a product of matrices: BLAS rounds a row by how many there are.
+        red, green, blue = np.moveaxis(images, 3, 0).astype(work_dtype(images), copy=False)
+        return (red * 0.299 + green * 0.587 + blue * 0.114)[..., None]
+    # As rows of pixels: a product of 4 dimensions would be one call of BLAS for each line.
+    luma = images.reshape(-1, 3).astype(np.float32) @ np.array(LUMA, np.float32)
+    luma += 32768
+    luma *= np.float32(2.0**-16)
+    return luma.reshape(*images.shape[:3], 1)
 
 
 def check_channels(batch, name):

@@ -46,7 +46,8 @@ def _gaussian_taps(sigma, radius, own):
     scaled = distance / np.where(sigma > 0, sigma, 1)[:, None]
     taps = np.exp(-0.5 * scaled**2)
     taps[(distance > own[:, None]) | ((sigma <= 0)[:, None] & (distance > 0))] = 0
-    return taps / (2 * taps.sum(1, keepdims=True) - taps[:, :1])
+    # Added in turn: a sum in pairs rounds by the length, which is that of the widest kernel.
+    return taps / (2 * taps.cumsum(1)[:, -1:] - taps[:, :1])
 
 
 def mean_blur(batch, kernel_size):
@@ -75,10 +76,11 @@ def _convolve_both(images, down, across):
 
 
 def _settled(values, images):
-    """uint8 to the nearest; floats within those of ``images``, which sums leave by a bit."""
+    """uint8 to the nearest; floats within those of their image, which sums leave by a bit."""
     if images.dtype == np.uint8:
         return np.floor(values + 0.5)
-    return np.clip(values, images.min(), images.max())
+    axes = (1, 2, 3)
+    return np.clip(values, images.min(axes, keepdims=True), images.max(axes, keepdims=True))
 
 
 def _convolve(images, taps, axis):
@@ -121,9 +123,29 @@ def median_blur(batch, kernel_size):
 
 def _medians(images, size):
     padded = _mirror(images, size[0] // 2, size[1] // 2)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, size, axis=(1, 2))
-    area = size[0] * size[1]
-    return np.partition(windows.reshape(*images.shape, area), area // 2, axis=-1)[..., area // 2]
+    height, width = images.shape[1:3]
+    return _median([
+        padded[:, row : row + height, col : col + width] for row, col in np.ndindex(*size)
+    ])  # fmt: skip
+
+
+def _median(values):
+    """The median of an odd number of arrays, element by element.
+
+    Of more than half of the values, neither the least nor the greatest can be the median: both
+    are dropped and the next value joins. Minima and maxima of whole arrays are 20 times as fast
+    as ``np.partition`` along a short axis.
+    """
+    half = len(values) // 2
+    held, rest = values[: half + 2], values[half + 2 :]
+    while len(held) > 1:
+        for i in range(1, len(held)):
+            held[0], held[i] = np.minimum(held[0], held[i]), np.maximum(held[0], held[i])
+        for i in range(1, len(held) - 1):
+            held[i], held[-1] = np.minimum(held[i], held[-1]), np.maximum(held[i], held[-1])
+        held = held[1:-1] + rest[:1]
+        rest = rest[1:]
+    return held[0]
 
 
 def motion_blur(batch, kernel_size, angle):

@@ -66,7 +66,8 @@ def adjust_contrast(batch, factor):
     factor = per_image(batch, factor, "contrast factor")
     if batch.size == 0:
         return batch.copy()
-    level = grey(batch).mean((1, 2, 3), dtype=np.float64)
+    # One image at a time: sums over several round by where its buffers end.
+    level = np.array([luma.mean(dtype=np.float64) for luma in grey(batch)])
     if batch.dtype == np.uint8:
         level = np.floor(level + 0.5)
     return _blend_with_level(batch, level, factor)
@@ -330,24 +331,22 @@ class ColorJitter(Transform):
         return {name: (a, b) for name, (a, b) in ranges.items() if not a == b == (name != "hue")}
 
     def sample(self, n, shape, rng):
-        """The order of the four parts, and a strength of each that is asked for."""
-        order = rng.permutation(len(_ADJUST))
-        return {"order": order, **{k: rng.uniform(*ab) for k, ab in self._ranges().items()}}
+        """A strength of each part that changes anything, and the order of these."""
+        ranges = self._ranges()
+        order = rng.permutation(len(ranges))
+        return {"order": order, **{k: rng.uniform(*ab) for k, ab in ranges.items()}}
 
     def apply(self, batch, params):
         """One part after another, each on the images whose turn it is."""
-        out = batch
+        names = [name for name in _ADJUST if name in params]
+        out = batch if len(names) == 1 else batch.copy()
         for place in params["order"].T:
-            before = out
-            for number, (name, adjust) in enumerate(_ADJUST.items()):
+            for number, name in enumerate(names):
                 rows = place == number
-                if name not in params or not rows.any():
-                    continue
                 if rows.all():
-                    out = adjust(before, params[name])
-                    break
-                out = before.copy() if out is before else out
-                out[rows] = adjust(before[rows], params[name][rows])
+                    out = _ADJUST[name](out, params[name])
+                elif rows.any():
+                    out[rows] = _ADJUST[name](out[rows], params[name][rows])
         return out
 
 

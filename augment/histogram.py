@@ -39,7 +39,9 @@ def autocontrast(batch):
     """
     if batch.size == 0:
         return batch.copy()
-    low, high = batch.min((1, 2)), batch.max((1, 2))
+    lines = batch.reshape(*batch.shape[:2], -1)  # columns first: long runs for the processor
+    low = lines.min(1).reshape(len(batch), -1, batch.shape[3]).min(1)
+    high = lines.max(1).reshape(len(batch), -1, batch.shape[3]).max(1)
     if batch.dtype == np.uint8:
         return look_up(batch, _stretch_tables(low.astype(float), high.astype(float)))
     span = np.where(high > low, high - low, 1).astype(work_dtype(batch))

@@ -117,7 +117,7 @@ def salt_and_pepper_noise(batch, key, amount=0.05, salt_vs_pepper=0.5):
     black, white = batch.dtype.type(0), batch.dtype.type(top(batch))
 
     def noisy(images, key, amount, salt):
-        u = KeyedRng.restore(key).random((*images.shape[1:3], 1))
+        u = KeyedRng.restore(key).random((*images.shape[1:3], 1), np.float32)
         return np.where(u < salt, white, np.where(u < amount, black, images))
 
     return by_block(noisy, batch, key, amount.reshape(-1, 1, 1, 1), salt.reshape(-1, 1, 1, 1))
