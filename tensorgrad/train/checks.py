@@ -8,7 +8,7 @@ from .._graph import Tensor
 from ..autograd import no_grad
 from ..nn import Module
 from ..optim import Optimizer
-from ..optim.lr_scheduler import LRScheduler
+from ..optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from .callbacks import Callback
 from .stopping import StopCondition
 
@@ -109,7 +109,7 @@ def list_of(callbacks, name):
     return callbacks
 
 
-def check_parts(model, loss, optimizer, scheduler):
+def check_parts(model, loss, optimizer, scheduler, scheduler_step):
     """Refuse what cannot be trained."""
     if not isinstance(model, Module):
         raise TypeError(f"Trainer: model must be a Module, got {type(model).__name__}")
@@ -129,6 +129,10 @@ def check_parts(model, loss, optimizer, scheduler):
         raise TypeError(f"Trainer: expected an LRScheduler, got {type(scheduler).__name__}")
     if getattr(scheduler, "optimizer", optimizer) is not optimizer:
         raise ValueError("Trainer: the scheduler belongs to another optimizer")
+    if isinstance(scheduler, ReduceLROnPlateau) and scheduler_step == "batch":
+        raise ValueError(
+            "Trainer: ReduceLROnPlateau needs the loss of an epoch: scheduler_step='epoch'"
+        )
 
 
 def check_options(clip_norm, clip_value, accumulate, seed, scheduler_step):

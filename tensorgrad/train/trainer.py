@@ -106,7 +106,7 @@ class Trainer:
         clip_norm: float | None = None, clip_value: float | None = None, accumulate: int = 1,
         seed: int = 0, normalizers=None, scheduler_step: str = "epoch", check_finite: bool = True,
     ) -> None:  # fmt: skip
-        check_parts(model, loss, optimizer, scheduler)
+        check_parts(model, loss, optimizer, scheduler, scheduler_step)
         check_options(clip_norm, clip_value, accumulate, seed, scheduler_step)
         if accumulate > 1 and isinstance(optimizer, LBFGS):
             raise ValueError("Trainer: accumulate is not possible with LBFGS; use larger batches")
