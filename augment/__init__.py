@@ -23,27 +23,17 @@ from .compose import OneOf as OneOf
 from .compose import RandomApply as RandomApply
 from .compose import RandomOrder as RandomOrder
 from .compose import Sequential as Sequential
-from .cutmix import CutMix as CutMix
-from .cutmix import FMix as FMix
-from .cutmix import cutmix as cutmix
-from .cutmix import fmix as fmix
+from .cutmix import *  # noqa: F403
+from .dataset import *  # noqa: F403
+from .distortion import *  # noqa: F403
 from .erase import *  # noqa: F403
 from .geometry import *  # noqa: F403
 from .histogram import *  # noqa: F403
-from .mixers import MixedLoader as MixedLoader
-from .mixers import Mixer as Mixer
-from .mixers import Mixup as Mixup
-from .mixers import RandomMixer as RandomMixer
-from .mixers import SamplePairing as SamplePairing
-from .mixers import SamplePairingSchedule as SamplePairingSchedule
-from .mixers import mixup as mixup
-from .mixers import sample_pairing as sample_pairing
+from .mixers import *  # noqa: F403
 from .noise import *  # noqa: F403
+from .policies import *  # noqa: F403
+from .resizing import *  # noqa: F403
 from .sampling import *  # noqa: F403
-from .snapmix import SnapMix as SnapMix
-from .snapmix import class_activation_maps as class_activation_maps
-from .snapmix import snapmix as snapmix
-from .soft_targets import LabelSmoothing as LabelSmoothing
-from .soft_targets import mixed_loss as mixed_loss
-from .soft_targets import one_hot as one_hot
-from .soft_targets import smooth_labels as smooth_labels
+from .show import show as show
+from .snapmix import *  # noqa: F403
+from .soft_targets import *  # noqa: F403

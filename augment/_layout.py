@@ -6,7 +6,7 @@ import numpy as np
 
 from tensorgrad import Tensor, from_numpy
 
-__all__ = ["LAYOUTS", "Images", "view_of"]
+__all__ = ["LAYOUTS", "Images", "shape_of", "view_of"]
 
 # Layout -> the view (N, H, W, C) of an array in it.
 LAYOUTS = {
@@ -49,6 +49,13 @@ def _layout_of(array, layout, name):
             f"looks like {other}: pass layout={other!r} or layout={found!r}"
         )
     return found
+
+
+def shape_of(images, layout):
+    """How many images there are, and the shape (H, W, C) of each."""
+    array = images.detach().numpy() if isinstance(images, Tensor) else np.asarray(images)
+    view = view_of(array, _layout_of(array, layout, "images"))
+    return len(view), view.shape[1:]
 
 
 class Images:

@@ -298,7 +298,9 @@ def from_dict(state: dict) -> Transform:
     state = dict(state)
     name = state.pop("transform", None)
     if name not in REGISTRY:
-        raise ValueError(f"no transform is called {name!r}; known are {', '.join(sorted(REGISTRY))}")
+        raise ValueError(
+            f"no transform is called {name!r}; known are {', '.join(sorted(REGISTRY))}"
+        )
     cls = REGISTRY[name]
     arguments = {k: _lived(v) for k, v in state.items()}
     for parameter in inspect.signature(cls).parameters.values():

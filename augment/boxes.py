@@ -182,9 +182,7 @@ class Targets:
         labels = self._listed(given, "labels")
         for i, (label, box) in enumerate(zip(labels, self.boxes, strict=True)):
             if len(label) != len(box):
-                raise ValueError(
-                    f"labels of image {i}: got {len(label)} for {len(box)} boxes"
-                )
+                raise ValueError(f"labels of image {i}: got {len(label)} for {len(box)} boxes")
         return labels
 
     def _check_boxes(self):

@@ -71,14 +71,57 @@ class Compose(_Several):
         return {"inner": params}
 
     def move(self, bundle, params):
-        for t, inner in zip(self.transforms, params["inner"], strict=True):
-            bundle = t.move(bundle, inner)
+        for part, inner in self._runs(params["inner"]):
+            bundle = _fused(bundle, part, inner) if len(part) > 1 else part[0].move(bundle, *inner)
         return bundle
+
+    def _runs(self, params):
+        """Neighbours that are done in one resampling, with their parameters."""
+        runs: list = []
+        settings: dict = {}
+        for t, inner in zip(self.transforms, params, strict=True):
+            own = t.settings() if getattr(t, "affine", False) else None
+            if self.fuse and own is not None and runs and _joins(runs[-1][0], settings, t, own):
+                runs[-1][0].append(t)
+                runs[-1][1].append(inner)
+                settings = {**settings, **own}
+            else:
+                runs.append(([t], [inner]))
+                settings = own or {}
+        return runs
 
     def output_shape(self, shape):
         for t in self.transforms:
             shape = t.output_shape(shape)
         return shape
+
+
+def _joins(run, settings, t, own):
+    """Whether a matrix transform can be fused with a run of transforms before it."""
+    if not getattr(run[-1], "affine", False):
+        return False
+    if any(u.resizes for u in run) and own:
+        return False
+    return all(settings.get(k, v) == v for k, v in own.items())
+
+
+def _fused(bundle, run, params):
+    """A run of matrix transforms by the product of their matrices."""
+    from .geometry import map_points, warp
+
+    shape = bundle.images.shape[1:]
+    matrices, settings = None, {"interpolation": "nearest", "mode": "constant", "fill": 0}
+    for t, inner in zip(run, params, strict=True):
+        ahead = t.matrices(inner, shape)
+        matrices = ahead if matrices is None else ahead @ matrices
+        settings.update(t.settings())
+        shape = t.output_shape(shape)
+    size, how = tuple(shape[:2]), (settings["interpolation"], settings["mode"])
+    images = warp(bundle.images, matrices, size, *how, settings["fill"])
+    masks = bundle.masks
+    if masks is not None:
+        masks = warp(masks, matrices, size, "nearest", settings["mode"], bundle.mask_fill)
+    return bundle.moved(images, masks, lambda xy, owner: map_points(matrices, owner, xy))
 
 
 class Sequential(Compose):
@@ -120,8 +163,7 @@ class OneOf(_Several):
             len(self.p) != len(self.transforms) or min(self.p) < 0 or sum(self.p) <= 0
         ):
             raise ValueError(
-                f"p must hold {len(self.transforms)} weights from 0 on with a positive sum, "
-                f"got {p}"
+                f"p must hold {len(self.transforms)} weights from 0 on with a positive sum, got {p}"
             )
 
     def sample(self, n, shape, rng):

@@ -1,0 +1,296 @@
+"""Transforms that move pixels by fields: elastic, grids, thin plates, pieces."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ._layout import shape_of
+from ._random import KeyedRng
+from ._resample import resample
+from .geometry import _finite, _Resampled
+
+__all__ = ["Elastic", "GridDistortion", "PiecewiseAffine", "ThinPlate", "thin_plate"]
+
+# Steps by which a point is followed through a field, each 0.7 of what is missing: that
+# converges where the field stretches pictures by up to 2.8 and folds them nowhere.
+_STEPS, _DAMPING = 60, 0.7
+
+
+class _Distortion(_Resampled):
+    """A transform that reads each pixel elsewhere; subclasses write :meth:`offsets`."""
+
+    affine = False
+
+    def offsets(self, params: dict, shape: tuple) -> np.ndarray:
+        """(n, h, w, 2) float32: how far to the right and down each pixel is read."""
+        raise NotImplementedError
+
+    def _warped(self, batch, params, interpolation, fill):
+        h, w = batch.shape[1:3]
+        grid = self.offsets(params, batch.shape[1:])
+        grid[..., 0] += np.arange(w, dtype=np.float32) + np.float32(0.5)
+        grid[..., 1] += (np.arange(h, dtype=np.float32) + np.float32(0.5))[:, None]
+        return resample(batch, grid, (h, w), interpolation, self.mode, fill)
+
+    def apply(self, batch, params):
+        return self._warped(batch, params, self.interpolation, self.fill)
+
+    def apply_masks(self, masks, params, fill=0):
+        return self._warped(masks, params, "nearest", fill)
+
+    def apply_points(self, points, owner, params, shape):
+        if not len(points):
+            return points
+        field = self.offsets(params, shape)
+        at = points.copy()
+        for _ in range(_STEPS):
+            at += _DAMPING * (points - at - _looked_up(field, owner, at))
+        return at
+
+
+def _looked_up(field, owner, points):
+    """A field (n, h, w, 2) at points (p, 2), between pixels by lerps."""
+    h, w = field.shape[1:3]
+    x = np.clip(points[:, 0] - 0.5, 0, w - 1)
+    y = np.clip(points[:, 1] - 0.5, 0, h - 1)
+    left, top = x.astype(int), y.astype(int)
+    right, bottom = np.minimum(left + 1, w - 1), np.minimum(top + 1, h - 1)
+    fx, fy = (x - left)[:, None], (y - top)[:, None]
+    above = field[owner, top, left] * (1 - fx) + field[owner, top, right] * fx
+    below = field[owner, bottom, left] * (1 - fx) + field[owner, bottom, right] * fx
+    return above * (1 - fy) + below * fy
+
+
+class Elastic(_Distortion):
+    """Random displacements, smoothed (Simard, Steinkraus and Platt, ICDAR 2003).
+
+    Each pixel gets a displacement uniform in (-1, 1) along x and along y; these are smoothed by
+    a Gaussian and multiplied by ``alpha``. The paper's figures for MNIST are alpha = 34 and
+    sigma = 4. (torchvision's ``alpha`` is twice this one.)
+
+    Args:
+        alpha: the factor, in pixels.
+        sigma: standard deviation of the Gaussian, in pixels.
+        interpolation, fill, mode: as of :class:`~tensorgrad.augment.Rotate`.
+
+    Raises:
+        ValueError: a negative ``alpha``, or ``sigma`` that is not positive.
+    """
+
+    def __init__(
+        self, alpha: float = 34.0, sigma: float = 4.0, interpolation: str = "bilinear", fill=0,
+        mode: str = "constant",
+    ):  # fmt: skip
+        self.alpha, self.sigma = _finite(alpha, "alpha"), _finite(sigma, "sigma")
+        if self.alpha < 0 or self.sigma <= 0:
+            raise ValueError(f"alpha must be from 0 on and sigma positive, got {alpha}, {sigma}")
+        self._keep(interpolation, fill, mode)
+
+    def sample(self, n, shape, rng):
+        return {"key": rng.key()}
+
+    def offsets(self, params, shape):
+        h, w = shape[:2]
+        noise = KeyedRng.restore(params["key"]).random((2, h, w), np.float32)
+        noise *= 2
+        noise -= 1
+        smooth = _gaussian(h, self.sigma) @ noise @ _gaussian(w, self.sigma).T
+        return np.moveaxis(smooth * np.float32(self.alpha), 1, -1)
+
+
+def _gaussian(n, sigma):
+    """The matrix (n, n) that smooths; at the ends the weights that are left sum up to 1."""
+    distance = np.subtract.outer(np.arange(n), np.arange(n))
+    weights = np.exp(-0.5 * (distance / sigma) ** 2)
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+class GridDistortion(_Distortion):
+    """Columns and rows of a grid made wider and narrower.
+
+    Args:
+        num_steps: how many columns, and rows.
+        distort_limit: each is wider or narrower by a factor 1 + u before they are fitted into
+            the picture again, u from (-limit, limit); in [0, 1).
+        interpolation, fill, mode: as of :class:`~tensorgrad.augment.Rotate`.
+
+    Raises:
+        ValueError: no steps, or a limit out of range.
+    """
+
+    def __init__(
+        self, num_steps: int = 5, distort_limit: float = 0.3, interpolation: str = "bilinear",
+        fill=0, mode: str = "constant",
+    ):  # fmt: skip
+        self.num_steps, self.distort_limit = _count(num_steps, "num_steps", 1), distort_limit
+        if not 0 <= distort_limit < 1:
+            raise ValueError(f"distort_limit must be in [0, 1), got {distort_limit}")
+        self._keep(interpolation, fill, mode)
+
+    def sample(self, n, shape, rng):
+        limit = self.distort_limit
+        x, y = (rng.uniform(1 - limit, 1 + limit, self.num_steps) for _ in range(2))
+        return {"x": x, "y": y}
+
+    def offsets(self, params, shape):
+        h, w = shape[:2]
+        out = np.empty((len(params["x"]), h, w, 2), np.float32)
+        out[..., 0] = self._along(params["x"], w)[:, None, :]
+        out[..., 1] = self._along(params["y"], h)[:, :, None]
+        return out
+
+    def _along(self, factors, n):
+        """Displacements (images, n) of the pixels along one axis."""
+        k = self.num_steps
+        share = factors / factors.sum(axis=1, keepdims=True)
+        begin = np.cumsum(share, axis=1) - share
+        position = (np.arange(n) + 0.5) / max(n, 1) * k
+        cell = np.minimum(position.astype(int), k - 1)
+        return n * (begin[:, cell] + (position - cell) * share[:, cell] - position / k)
+
+
+def _count(value, name, least):
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < least:
+        raise ValueError(f"{name} must be an integer from {least} on, got {value!r}")
+    return value.__index__()
+
+
+class _Lattice(_Distortion):
+    """Nodes of a lattice over the picture, each moved by an amount drawn for it."""
+
+    def _keep_lattice(self, points, scale):
+        self.points, self.scale = _count(points, "points", 2), _finite(scale, "scale")
+        if self.scale < 0:
+            raise ValueError(f"scale must be from 0 on, got {scale}")
+
+    def sample(self, n, shape, rng):
+        sides = np.array([shape[1], shape[0]])
+        return {"moves": rng.uniform(-self.scale, self.scale, (self.points**2, 2)) * sides}
+
+    def nodes(self, shape):
+        """Positions (points ** 2, 2) of the nodes, line by line."""
+        x, y = (np.linspace(0, side, self.points) for side in (shape[1], shape[0]))
+        return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+
+
+class ThinPlate(_Lattice):
+    """A lattice of points moved, and a thin plate spline between them (Bookstein, 1989).
+
+    Args:
+        points: nodes of the lattice along each side, at least 2.
+        scale: each moves by up to this share of the sides.
+        interpolation, fill, mode: as of :class:`~tensorgrad.augment.Rotate`.
+    """
+
+    def __init__(
+        self, points: int = 4, scale: float = 0.05, interpolation: str = "bilinear", fill=0,
+        mode: str = "constant",
+    ):  # fmt: skip
+        self._keep_lattice(points, scale)
+        self._keep(interpolation, fill, mode)
+
+    def offsets(self, params, shape):
+        return _spline(self.nodes(shape), params["moves"], shape)
+
+
+def _spline(nodes, values, shape):
+    """Thin plate splines through ``values`` (n, m, 2) at nodes (m, 2), at every pixel."""
+    h, w = shape[:2]
+    unit = max(h, w)
+    nodes, m = nodes / unit, len(nodes)
+    affine = np.concatenate([np.ones((m, 1)), nodes], axis=1)
+    matrix = np.zeros((m + 3, m + 3))
+    matrix[:m, :m], matrix[:m, m:], matrix[m:, :m] = _radial(nodes, nodes), affine, affine.T
+    zero = np.zeros((len(values), 3, 2))
+    weights = np.linalg.solve(matrix, np.concatenate([values, zero], axis=1))
+    x, y = np.meshgrid(np.arange(w) + 0.5, np.arange(h) + 0.5)
+    pixels = np.stack([x, y], axis=-1).reshape(-1, 2) / unit
+    basis = np.concatenate([_radial(pixels, nodes), np.ones((h * w, 1)), pixels], axis=1)
+    out = basis.astype(np.float32) @ weights.astype(np.float32)
+    return out.reshape(len(values), h, w, 2)
+
+
+def _radial(a, b):
+    """r^2 log r^2 of the distances of points."""
+    square = ((a[:, None] - b) ** 2).sum(axis=-1)
+    return square * np.log(np.where(square > 0, square, 1))
+
+
+class PiecewiseAffine(_Lattice):
+    """A lattice of points moved; each half of its cells is a triangle that moves affinely.
+
+    Args:
+        points: nodes of the lattice along each side, at least 2.
+        scale: each moves by up to this share of the sides. From half of a cell on, which is
+            0.5 / (points - 1), pictures may fold.
+        interpolation, fill, mode: as of :class:`~tensorgrad.augment.Rotate`.
+    """
+
+    def __init__(
+        self, points: int = 4, scale: float = 0.05, interpolation: str = "bilinear", fill=0,
+        mode: str = "constant",
+    ):  # fmt: skip
+        self._keep_lattice(points, scale)
+        self._keep(interpolation, fill, mode)
+
+    def offsets(self, params, shape):
+        k = self.points
+        moves = params["moves"].astype(np.float32).reshape(-1, k, k, 2)
+        (i, v), (j, u) = (_cells(side, k) for side in shape[:2])
+        i, v, u = i[:, None], v[:, None, None], u[None, :, None]
+        a, b = moves[:, i, j], moves[:, i, j + 1]
+        c, d = moves[:, i + 1, j], moves[:, i + 1, j + 1]
+        upper = a + u * (b - a) + v * (c - a)
+        lower = d + (1 - u) * (c - d) + (1 - v) * (b - d)
+        return np.where(u + v <= 1, upper, lower)
+
+
+def _cells(n, k):
+    """For each of n pixels, the cell that it lies in, and where in it, in [0, 1]."""
+    position = (np.arange(n) + 0.5) / max(n, 1) * (k - 1)
+    cell = np.minimum(position.astype(int), k - 2)
+    return cell, (position - cell).astype(np.float32)
+
+
+class _Landmarks(_Distortion):
+    """Points moved to given places."""
+
+    def __init__(self, source, target, interpolation, fill, mode):
+        self.source, self.target = source, target
+        self._keep(interpolation, fill, mode)
+
+    def offsets(self, params, shape):
+        n = len(params["index"])
+        one = _spline(self.target, (self.source - self.target)[None], shape)
+        return np.repeat(one, n, axis=0)
+
+
+def thin_plate(
+    images, source, target, interpolation="bilinear", fill=0, mode="constant", *, layout=None,
+    value_range=(0.0, 1.0),
+):  # fmt: skip
+    """Images bent by a thin plate spline so that points come to other places.
+
+    Args:
+        images: as for a transform.
+        source: (m, 2) of x, y in pixels, at least three that are not on a line.
+        target: (m, 2), where they come to.
+        interpolation: as of :class:`~tensorgrad.augment.Rotate`; ``fill`` and ``mode`` too.
+        fill: as of :class:`~tensorgrad.augment.Rotate`.
+        mode: as of :class:`~tensorgrad.augment.Rotate`.
+        layout: of the images, by their rank if None.
+        value_range: of floating point images.
+
+    Raises:
+        ValueError: points of another shape, or all on a line.
+    """
+    source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
+    if source.shape != target.shape or source.ndim != 2 or source.shape[1] != 2:
+        raise ValueError(
+            f"source and target must both be (m, 2), got {source.shape} and {target.shape}"
+        )
+    if np.linalg.matrix_rank(np.concatenate([np.ones((len(target), 1)), target], axis=1)) < 3:
+        raise ValueError("target must hold at least three points that are not on a line")
+    transform = _Landmarks(source, target, interpolation, fill, mode)
+    params = {"index": np.arange(shape_of(images, layout)[0])}
+    return transform.replay(images, params, layout=layout, value_range=value_range)
