@@ -6,7 +6,6 @@ import copy
 import math
 from typing import Any
 
-from ..nn.parameter import is_lazy
 from .callbacks import Callback
 from .history import mode_of
 
@@ -246,8 +245,6 @@ class EarlyStopping(StopCondition):
 _KEPT = ("best", "best_epoch", "best_weights", "wait")
 
 
-def weights_of(model) -> dict | None:
-    """A copy of a model's state dict, None while it is lazy."""
-    if any(is_lazy(p) for p in model.parameters()):
-        return None
+def weights_of(model) -> dict:
+    """A copy of a model's state dict."""
     return {name: copy.deepcopy(value) for name, value in model.state_dict().items()}

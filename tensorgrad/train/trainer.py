@@ -239,6 +239,8 @@ class Trainer:
             self.history.stopped = self._reason
             if saver is not None:
                 saver.save(self)
+        if self._broken:
+            warnings.warn(f"fit stopped: {self._reason}", RuntimeWarning, stacklevel=2)
         return self.history
 
     def _prepare(self, saver, resume):
@@ -389,7 +391,8 @@ class Trainer:
             losses.append(number)
             self.iteration += 1
             if self.check_finite and not math.isfinite(number):
-                self._stop_as_not_finite(f"the loss is {number}", input, target)
+                cause = first_bad(model, loss, input, target)
+                self._stop_as_not_finite(f"the loss is {number}", cause)
                 return
             self.batch += 1
             self._total += number * weight
@@ -435,10 +438,8 @@ class Trainer:
         if self.clip_norm is not None:
             norm = clip_grad_norm_(parameters, self.clip_norm).item()
             if self.check_finite and not math.isfinite(norm):
-                self._stop_as_not_finite(
-                    f"the norm of the gradients is {norm}, first from the loss on that of "
-                    f"parameter {bad_gradient(self.model)!r}"
-                )
+                first = f"the first bad one behind the loss is of {bad_gradient(self.model)!r}"
+                self._stop_as_not_finite(f"the norm of the gradients is {norm}", first)
                 return False
         if self.clip_value is not None:
             clip_grad_value_(parameters, self.clip_value)
@@ -465,14 +466,11 @@ class Trainer:
         self.optimizer.step(closure)
         return first
 
-    def _stop_as_not_finite(self, problem, input=None, target=None):
-        """Stop, warn, and write no checkpoint any more."""
+    def _stop_as_not_finite(self, problem, cause=None):
+        """Stop, and write no checkpoint any more; fit warns in the end."""
         self._broken = True
         where = f"{problem} at iteration {self.iteration} (epoch {self.epoch})"
-        if input is not None:
-            where = f"{where}: {first_bad(self.model, self.loss, input, target)}"
-        self.stop(where)
-        warnings.warn(f"fit stopped: {where}", RuntimeWarning, stacklevel=5)
+        self.stop(where if cause is None else f"{where}: {cause}")
 
     def _normalizers(self):
         """The normalizers by name."""
@@ -531,8 +529,6 @@ class Trainer:
             init(self.model)
         elif self._initial is not None:
             self.model.load_state_dict(self._initial)
-        elif self.iteration:
-            raise ValueError("retrain: the model was lazy before its first fit; give init=")
         self.optimizer.load_state_dict(self._fresh[0])
         if self.scheduler is not None:
             self.scheduler.load_state_dict(copy.deepcopy(self._fresh[1]))
@@ -607,7 +603,8 @@ class Trainer:
             batch_size: samples in a batch, where ``data`` is no DataLoader.
 
         Returns:
-            ``"loss"`` and each metric by its name. All modules are in their former mode again.
+            ``"loss"`` and each metric by its name, which are nan where the loss is not finite. All
+            modules are in their former mode again.
 
         Raises:
             TypeError, ValueError: as for :meth:`fit`.
@@ -629,8 +626,8 @@ class Trainer:
                 number = self.loss(output, target).item()
                 total += number if summed else number * size
                 samples += size
-                if not math.isfinite(number):  # of which metrics would make nothing
-                    continue
+                if not math.isfinite(total):  # metrics refuse outputs that are nan
+                    return {"loss": total, **dict.fromkeys(meters, math.nan)}
                 for meter in meters.values():
                     meter.update(output, target)
             if not samples:
