@@ -396,6 +396,21 @@ def test_labels_are_counted():
     assert curve.valid_errors[0, 0] == 7
 
 
+def test_data_frames_are_arrays():
+    pandas = pytest.importorskip("pandas")
+    x, y = held_out(20)
+    frame = pandas.DataFrame({"x": x}), pandas.Series(y)
+    plain = learning_curve(line, (x[:, None], y), (x[:, None], y), sizes=(10,))
+    framed = learning_curve(line, frame, frame, sizes=(10,))
+    np.testing.assert_array_equal(framed.valid_errors, plain.valid_errors)
+
+
+def line(x, y):
+    """A learner of inputs of shape (N, 1)."""
+    fitted = np.poly1d(np.polyfit(x[:, 0], y, 1))
+    return lambda new: fitted(np.asarray(new)[:, 0])
+
+
 @pytest.mark.parametrize("size", [0, 0.0, 1.5, -3, 41, "all"])
 def test_bad_sizes(size):
     x = np.arange(40.0)

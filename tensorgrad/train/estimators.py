@@ -72,11 +72,12 @@ def mlp(
     """
     if activation not in ACTIVATIONS:
         raise ValueError(f"activation must be one of {sorted(ACTIVATIONS)}, got {activation!r}")
-    flat = isinstance(n_features, tuple)
-    sizes = [math.prod(n_features) if flat else n_features, *hidden_sizes, n_outputs]
+    layers: list[Module] = []
+    if isinstance(n_features, tuple):
+        layers, n_features = [Flatten()], math.prod(n_features)
+    sizes = [n_features, *hidden_sizes, n_outputs]
     if min(sizes) < 1:
         raise ValueError(f"sizes of layers must be at least 1, got {sizes}")
-    layers: list[Module] = [Flatten()] if flat else []
     for inputs, outputs in itertools.pairwise(sizes):
         layers += [Linear(inputs, outputs), ACTIVATIONS[activation]()]
     return Sequential(*layers[:-1])
@@ -90,6 +91,8 @@ def _keep(estimator: BaseEstimator, arguments: dict[str, Any]) -> None:
 
 class _Estimator(BaseEstimator):
     """What both estimators share: data in, a module trained, files."""
+
+    _shape: tuple[int, ...]  # of a sample
 
     # --- parameters ---------------------------------------------------------------------
 
