@@ -112,8 +112,8 @@ def check_channels(batch, name):
     """Raise ValueError unless ``batch`` has one channel or three."""
     if batch.shape[3] not in (1, 3):
         raise ValueError(
-            f"{name} expects 1 (grey) or 3 (RGB) channels, got {batch.shape[3]} in a batch of "
-            f"shape {batch.shape} (N, H, W, C)"
+            f"{name} expects 1 (grey) or 3 (RGB) channels, got {batch.shape[3]} in images of "
+            f"shape {batch.shape[1:]} (H, W, C)"
         )
 
 

@@ -328,7 +328,7 @@ class ColorJitter(Transform):
         """Least and most of each part that changes anything."""
         given = {name: getattr(self, name) for name in _ADJUST}
         ranges = {name: _jitter_range(value, name) for name, value in given.items()}
-        return {name: (a, b) for name, (a, b) in ranges.items() if not a == b == (name != "hue")}
+        return {name: ab for name, ab in ranges.items() if ab != (_neutral(name),) * 2}
 
     def sample(self, n, shape, rng):
         """A strength of each part that changes anything, and the order of these."""
@@ -358,14 +358,19 @@ _ADJUST = {
 }
 
 
+def _neutral(name):
+    """The strength that changes nothing."""
+    return 0.0 if name == "hue" else 1.0
+
+
 def _jitter_range(value, name):
     """(least, most) of one argument of ColorJitter."""
-    center, low, high = (0, -0.5, 0.5) if name == "hue" else (1, 0.0, np.inf)
+    low, high = (-0.5, 0.5) if name == "hue" else (0.0, np.inf)
     if np.ndim(value):
         least, most = check_strength(value, name, low, high)
         return float(least), float(most)
     check_strength(value, name, 0.0, high)
-    return max(low, center - float(value)), center + float(value)
+    return max(low, _neutral(name) - float(value)), _neutral(name) + float(value)
 
 
 class Grayscale(Transform):

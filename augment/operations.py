@@ -18,8 +18,9 @@ Pairing    0 to 0.4            the paper's       -                   -
 
 "Enhance" stands for Contrast, Color, Brightness and Sharpness. "Sign" is drawn for each image.
 Translate and Cutout are shares of the side: the paper's 150 and 60 pixels are those of images of
-331. AutoContrast, Invert and Equalize have no magnitude. tensorflow/models posterizes to 0 to 4
-bits, which is not the paper's range of 4 to 8.
+331. AutoContrast, Invert and Equalize have no magnitude. Cutout fills a square with grey, 128 of
+255; the magnitude of SamplePairing ("Pairing") is the weight of the other image.
+tensorflow/models posterizes to 0 to 4 bits, which is not the paper's range of 4 to 8.
 
 Sources: Cubuk et al., "AutoAugment", arXiv 1805.09501, table 6; torchvision's ``AutoAugment``,
 ``TrivialAugmentWide`` ("wide") and ``AugMix`` ("augmix").
@@ -32,7 +33,6 @@ from typing import NamedTuple
 import numpy as np
 
 from ._pixels import column, rounded, top
-from ._resample import resample
 from .blur import adjust_sharpness
 from .colour import (
     adjust_brightness,
@@ -43,6 +43,7 @@ from .colour import (
     solarize,
 )
 from .erase import cutout_boxes, erase_boxes
+from .geometry import about, rotation, shearing, translation, warp
 from .histogram import autocontrast, equalize
 
 # The sixteen of AutoAugment, in the order of the paper.
@@ -54,7 +55,6 @@ AUTOAUGMENT_OPERATIONS = (
 # An operation's number in drawn parameters; Identity is 0.
 OPERATIONS = ("Identity", *AUTOAUGMENT_OPERATIONS)
 WITHOUT_MAGNITUDE = ("Identity", "AutoContrast", "Invert", "Equalize")
-GEOMETRIC = AUTOAUGMENT_OPERATIONS[:5]
 
 
 class Range(NamedTuple):
@@ -163,11 +163,9 @@ def run_operation(name, batch, magnitude, extras=PLAIN):
     >>> int(run_operation("Brightness", grey, np.array([0.5]))[0, 0, 0, 0])
     150
     """
-    if name in GEOMETRIC:
-        grid = _matrices(name, magnitude, batch.shape[1:3])
-        return resample(
-            batch, grid, batch.shape[1:3], extras.interpolation, "constant", extras.fill
-        )
+    if name in _MATRICES:
+        matrices = _MATRICES[name](magnitude, batch.shape[1:])
+        return warp(batch, matrices, interpolation=extras.interpolation, fill=extras.fill)
     if name == "Cutout":
         return _cutout(batch, magnitude, extras.centers)
     if name == "SamplePairing":
@@ -189,26 +187,15 @@ _POINTWISE = {
 }
 
 
-def _matrices(name, magnitude, size):
-    """(N, 3, 3) matrices from positions of the result to those of the image.
-
-    As torchvision: shears keep the upper left corner, translations are cut to whole pixels and
-    go right and down, rotations are counter-clockwise about the middle.
-    """
-    out = np.tile(np.eye(3), (len(magnitude), 1, 1))
-    if name == "Rotate":
-        middle = np.array([size[1], size[0]]) / 2
-        radians = np.deg2rad(magnitude)
-        out[:, 0, 0] = out[:, 1, 1] = np.cos(radians)
-        out[:, 1, 0] = np.sin(radians)
-        out[:, 0, 1] = -out[:, 1, 0]
-        out[:, :2, 2] = middle - out[:, :2, :2] @ middle
-    elif name.startswith("Shear"):
-        out[:, 0, 1] = magnitude if name == "ShearX" else 0
-        out[:, 1, 0] = magnitude if name == "ShearY" else 0
-    else:
-        out[:, int(name == "TranslateY"), 2] = -np.trunc(magnitude)
-    return out
+# As torchvision: shears keep the upper left corner, translations are cut to whole pixels and go
+# right and down, rotations are counter-clockwise about the middle.
+_MATRICES = {
+    "ShearX": lambda m, shape: shearing(-m, np.zeros(len(m))),
+    "ShearY": lambda m, shape: shearing(np.zeros(len(m)), -m),
+    "TranslateX": lambda m, shape: translation(np.trunc(m), np.zeros(len(m))),
+    "TranslateY": lambda m, shape: translation(np.zeros(len(m)), np.trunc(m)),
+    "Rotate": lambda m, shape: about(rotation(m), None, shape),
+}
 
 
 def _cutout(batch, length, centers):
