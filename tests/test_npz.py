@@ -201,3 +201,11 @@ def test_income_keeps_its_shares():
     parts = split(data["x_train"], data["y_train"], seed=0)
     shares = [y.mean() for _, y in parts]
     np.testing.assert_allclose(shares, data["y_train"].mean(), atol=5e-4)
+
+
+@pytest.mark.skipif(not (SHARED / "sklearn_small.npz").is_file(), reason="the files are not here")
+def test_iris_is_sorted_by_class_and_its_parts_are_not():
+    data = read_npz(SHARED / "sklearn_small.npz", shapes={"iris_x": (150, 4)})
+    parts = split(data["iris_x"], data["iris_y"], seed=0)
+    assert [np.bincount(y).tolist() for _, y in parts] == [[40] * 3, [5] * 3, [5] * 3]
+    assert (np.diff(parts[0][1]) < 0).any()

@@ -77,6 +77,7 @@ def test_columns_are_copies():
         (["1e3", "-2E-1", "7"], "float", [1000, -0.2, 7]),
         (["9223372036854775807", "0", "1"], "int", [2**63 - 1, 0, 1]),
         (["9223372036854775808", "0", "1"], "float", [2.0**63, 0, 1]),
+        (["9" * 200, "0", "1"], "float", [1e200, 0, 1]),
         (["1_000", "x", "x"], "category", ["1_000", "x", "x"]),
         (["٣", "x", "y"], "category", ["٣", "x", "y"]),
         (["inf", "-Infinity", "0x10"], "category", ["inf", "-Infinity", "0x10"]),
@@ -113,6 +114,7 @@ def test_columns_that_are_chosen():
     t = table(TRAIN, usecols=["hours", "age"])
     assert t.names == ["hours", "age"]
     bad = TRAIN.replace("clerk,40,", "clerk,,")
+    assert table(bad, usecols="age").names == ["age"]
     assert table(bad, usecols=["age"])["age"].tolist() == [39, 50, 38]
 
 
@@ -121,6 +123,7 @@ def test_names_and_dialects():
     assert table("1,a\n2,b\n", header=False, names=["n", "t"])["n"].tolist() == [1, 2]
     assert table("x,y\n2,b\n", names=["n", "t"])["t"].tolist() == ["b"]
     assert table(" n ,t\n2,b\n").names == ["n", "t"]
+    assert table('n,t\n1,"x\r\ny\rz"\n')["t"].tolist() == ["x\r\ny\rz"]
     t = table("n; t\n1; 'a;'\n\n2; 'it''s'\n", delimiter=";", quotechar="'", skipinitialspace=True)
     assert t["t"].tolist() == ["a;", "it's"] and t["n"].tolist() == [1, 2]
 
@@ -143,7 +146,8 @@ def test_files(tmp_path):
         assert len(read_csv(file)) == 2
 
 
-texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
+# Writers before Python 3.13 leave a lone carriage return unquoted where lines end in "\n".
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r"), max_size=8)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -194,6 +198,8 @@ def test_missing_values_filled():
     assert t.categories["c"] == ["a", "b", "none"]
     t = table(GAPS, missing="constant", fill_value=0)
     assert t["f"].tolist() == [0.5, 0, 1.5, 0] and t["c"].tolist() == ["b", "a", "0", "b"]
+    t = table(GAPS, missing={"n": "constant", "f": "drop", "c": "drop"}, fill_value=2**70)
+    assert t.types["n"] == "float" and t.fills["n"] == 2.0**70
     t = table(GAPS, missing={"n": "constant", "f": "drop", "c": "drop"}, fill_value=0.5)
     assert t["n"].tolist() == [1] and t.types["n"] == "float"
 
@@ -343,6 +349,7 @@ def test_pandas_reads_the_same_numbers(data):
             "d.csv, row 2 (line 3), column 'b': 'x' is not a number, '2' in row 1 (line 2) is "
             "one; pass types={'b': 'category'}, or na_values with 'x'",
         ),
+        ("a\n1\n" + "9" * 5000 + "\n", "row 2 (line 3), column 'a': '9999"),
         ("a\n1e5\ninf\n", "row 2 (line 3), column 'a': 'inf' is not a number"),
         ("a,b\n1,2\n3\n", "d.csv, row 2 (line 3) has 1 cells, expected 2: a, b"),
         ("a,b\n1,2,3\n", "d.csv, row 1 (line 2) has 3 cells, expected 2: a, b"),

@@ -22,7 +22,8 @@ FILLS = ("mean", "median", "mode", "constant")
 CODINGS = ("one-hot", "ordinal")
 
 # Stricter than int() and float(), which take 1_000, digits of every script, and "infinity".
-_INT = re.compile(r"\s*[+-]?[0-9]+\s*").fullmatch
+# Nor do they have so many digits that int() refuses them without saying where they stand.
+_INT = re.compile(r"\s*[+-]?[0-9]{1,99}\s*").fullmatch
 _FLOAT = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*").fullmatch
 
 
@@ -273,7 +274,7 @@ class _Raw:
     def choose(self, names, argument):
         if names is None:
             return
-        names = list(names)
+        names = [names] if isinstance(names, str) else list(names)
         self.require(names, argument)
         if not names:
             raise ValueError(f"{argument} names no column")
@@ -405,6 +406,20 @@ def _specs(raw, types, categories, missing, fill_value):
             raise ValueError(f"column {name!r} has categories and the type {kind!r}")
     given = {**raw.categories, **categories}
     kinds = {**dict.fromkeys(given, "category"), **types}
+    strategies, fills = _gaps(raw, missing, fill_value)
+    return {
+        name: _Spec(
+            kinds.get(name),
+            list(given[name]) if name in given else None,
+            strategies[name],
+            fills[name] if strategies[name] == "constant" else None,
+        )
+        for name in raw.columns
+    }
+
+
+def _gaps(raw, missing, fill_value):
+    """What to do about missing values of each column, and the constants."""
     strategies = _by_name(raw, "missing", missing, "error")
     fills = _by_name(raw, "fill_value", fill_value, None)
     for name, strategy in strategies.items():
@@ -419,15 +434,7 @@ def _specs(raw, types, categories, missing, fill_value):
             f"fill_value is for missing='constant', which is asked for {len(filled)} columns: "
             f"{', '.join(sorted(filled)) or 'none'}"
         )
-    return {
-        name: _Spec(
-            kinds.get(name),
-            list(given[name]) if name in given else None,
-            strategies[name],
-            fills[name] if strategies[name] == "constant" else None,
-        )
-        for name in raw.columns
-    }
+    return strategies, fills
 
 
 def _specs_like(raw, like, usecols):
@@ -520,7 +527,7 @@ def _number_fill(raw, name, spec, known):
     fill = spec.fill.item() if isinstance(spec.fill, np.generic) else spec.fill
     if isinstance(fill, bool) or not isinstance(fill, int | float) or not math.isfinite(fill):
         raise raw.wrong(name, f"fill_value should be a number, got {spec.fill!r}")
-    return fill
+    return fill if abs(fill) < 2**63 else float(fill)
 
 
 def _int(cell):
