@@ -21,6 +21,8 @@ _HALF = _ONE >> 1
 _FAR = (1 << (31 - _BITS)) - 8
 # Pixels of the result made at once: some ten arrays of 64 KB, which stay in the second cache.
 _PIXELS = 1 << 14
+# Pictures of at most this many pixels are gathered, not copied by slices.
+_SMALL = 1 << 12
 # Pixels read below the floor of a position, and above it.
 _REACH = {"nearest": (0, 1), "bilinear": (0, 1), "bicubic": (2, 3)}
 # Lines of fill that a position outside reads instead.
@@ -193,16 +195,22 @@ class _Planes:
             if n == 1:
                 p[...] = 0
         elif self.interpolation == "bicubic":
-            np.clip(p, -_ONE, n << _BITS, out=p)
+            _limit(p, -_ONE, n << _BITS)
         elif self.interpolation == "bilinear":
-            np.clip(p, 0, (n - 1) << _BITS, out=p)
+            _limit(p, 0, (n - 1) << _BITS)
         else:
-            np.clip(p, -_HALF, (n << _BITS) - _HALF - 1, out=p)
+            _limit(p, -_HALF, (n << _BITS) - _HALF - 1)
         if self.interpolation == "nearest":
             p += _HALF
 
     def _fraction(self, p):
         return np.multiply(p & (_ONE - 1), 1 / _ONE, dtype=self.kind)
+
+
+def _limit(p, low, high):
+    """``np.clip`` in place, without its 10 us of preparation."""
+    np.maximum(p, low, out=p)
+    np.minimum(p, high, out=p)
 
 
 def _read(planes, positions, out):
@@ -214,14 +222,14 @@ def _read(planes, positions, out):
     for channel, plane in enumerate(planes.flat):
         values = read(plane, start, planes.stride, weights)
         if bicubic:
-            np.clip(values, 0, 255 if out.dtype == np.uint8 else 1, out=values)
+            _limit(values, 0, 255 if out.dtype == np.uint8 else 1)
         if out.dtype == np.uint8 and planes.kind != np.uint8:
             values += 0.5
         np.copyto(out[..., channel], values, casting="unsafe")
 
 
 def _taken(plane, start, offset):
-    return np.take(plane[offset:], start, mode="clip")
+    return plane[offset:].take(start, mode="clip")
 
 
 def _nearest(plane, start, stride, fractions):
@@ -301,17 +309,46 @@ def whole_steps(matrices) -> bool:
 
 
 def copy_exactly(images, matrices, size, mode="constant", fill=0):
-    """What :func:`resample` gives for :func:`whole_steps`, by copies of slices."""
-    out = np.empty((len(images), *size, images.shape[-1]), images.dtype)
+    """What :func:`resample` gives for :func:`whole_steps`, by copies.
+
+    Slices of each image are copied fastest, 40 us for 224x224x3 where a gather of pixels takes
+    130; but of small images they cost 12 us each, and a gather of 32x32x3 takes 6.
+    """
+    n, *_, channels = images.shape
+    out = np.empty((n, *size, channels), images.dtype)
     if not out.size:
         return out
     if not images.size:
         out[...] = fill
         return out
-    same = bool((matrices == matrices[:1]).all())
-    for rows in [slice(None)] if same else [slice(i, i + 1) for i in range(len(images))]:
-        _copy(images[rows], matrices[rows][0], mode, fill, out[rows])
+    if (matrices == matrices[:1]).all():
+        _copy(images, matrices[0], mode, fill, out)
+    elif size[0] * size[1] <= _SMALL:
+        _gather(images, matrices, mode, fill, out)
+    else:
+        for i in range(n):
+            _copy(images[i : i + 1], matrices[i], mode, fill, out[i : i + 1])
     return out
+
+
+def _gather(images, matrices, mode, fill, out):
+    """Pixels by their index, the sum of one for the line and one for the column."""
+    n, height, width, channels = images.shape
+    h, w = out.shape[1:3]
+    turned = matrices[:, 0, 0] == 0
+    down, across = np.zeros((n, h), np.intp), np.zeros((n, w), np.intp)
+    for axis, (size, stride) in enumerate(((width, 1), (height, width))):
+        for table, column, rows in ((across, 0, turned == axis), (down, 1, turned != axis)):
+            steps, first = matrices[rows, axis, column, None], matrices[rows, axis, 2, None]
+            at = steps * (np.arange(table.shape[1]) + 0.5) + first - 0.5
+            at = fold(at.astype(np.intp), size, mode)
+            table[rows] = np.where(at < 0, images.size, at * stride)
+    down += np.arange(n)[:, None] * (height * width)
+    index = down[:, :, None] + across[:, None, :]
+    pixels = images.reshape(-1, channels)
+    if mode == "constant":  # an index beyond the last pixel is clipped to this one
+        pixels = np.concatenate([pixels, np.full((1, channels), fill, images.dtype)])
+    pixels.take(index, axis=0, out=out, mode="clip")
 
 
 def _copy(images, matrix, mode, fill, out):

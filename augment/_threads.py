@@ -1,9 +1,38 @@
-"""Blocks of work on as many threads as PyTorch's setting says."""
+"""Blocks of images on as many threads as PyTorch's setting says."""
 
 from __future__ import annotations
 
-# Elements from which on threads are asked for: what says how many there are takes 0.4 ms.
-_LARGE = 1 << 20
+import functools
+
+# Elements of a block, which goes through a whole pipeline before the next one does: memory does
+# not grow with the batch. A block costs 0.2 ms of Python: with 2**18, one image of 224x224x3,
+# that doubled the time of a crop.
+_BLOCK = 1 << 20
+# Elements from which on threads are worth their start, and the least number of blocks then.
+_LARGE, _LEAST = 1 << 20, 4
+
+
+def blocks_of(n, size):
+    """Slices of n images of ``size`` elements."""
+    step = max(1, _BLOCK // max(size, 1))
+    if n * size >= _LARGE:
+        step = min(step, -(-n // _LEAST))
+    return [slice(i, min(i + step, n)) for i in range(0, n, step)]
+
+
+@functools.cache
+def _blas():
+    """What knows the number of threads; to find it takes 0.8 ms, to ask it 7 us."""
+    from tensorgrad import settings
+
+    return settings._blas()
+
+
+def _threads():
+    """What ``torch.get_num_threads`` says."""
+    from tensorgrad import settings
+
+    return settings._threads_of(_blas())
 
 
 def run(work, blocks, elements):
@@ -11,15 +40,12 @@ def run(work, blocks, elements):
 
     Threads end with the call: a DataLoader forks, and a fork beside living threads warns.
     """
-    if elements >= _LARGE and len(blocks) > 1:
-        from tensorgrad.settings import get_num_threads
+    threads = min(_threads(), len(blocks)) if elements >= _LARGE and len(blocks) > 1 else 1
+    if threads == 1:
+        for block in blocks:
+            work(block)
+        return
+    from concurrent.futures import ThreadPoolExecutor
 
-        threads = min(get_num_threads(), len(blocks))
-        if threads > 1:
-            from concurrent.futures import ThreadPoolExecutor
-
-            with ThreadPoolExecutor(threads) as pool:
-                list(pool.map(work, blocks))
-            return
-    for block in blocks:
-        work(block)
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, blocks))

@@ -7,20 +7,17 @@ import math
 
 import numpy as np
 
-from tensorgrad.utils._pytree import tree_leaves, tree_map_only
+from tensorgrad.utils._pytree import tree_leaves
 from tensorgrad.utils.data.sampler import draw_seed
 
 from ._layout import Images
 from ._random import KeyedRng
-from ._threads import run
+from ._threads import blocks_of, run
 from .boxes import Bundle, Targets
 
 __all__ = ["Transform", "from_dict", "from_json", "load", "save"]
 
 REGISTRY: dict[str, type[Transform]] = {}
-# Elements of a block of images, which goes through a whole pipeline before the next one does:
-# temporary arrays stay in the cache and memory does not grow with the batch.
-_BLOCK = 1 << 18
 _ANY_RANGE = (-math.inf, math.inf)
 
 
@@ -196,9 +193,8 @@ class Transform:
             return {"images": images.finish(out), **targets.results(bundle)}
         shape = self.output_shape(images.view.shape[1:])
         out, view = images.empty(shape)
-        size = max(1, math.prod(images.view.shape[1:]), math.prod(shape))
-        step = max(1, _BLOCK // size)
-        blocks = [slice(i, min(i + step, n)) for i in range(0, n, step)]
+        size = max(math.prod(images.view.shape[1:]), math.prod(shape))
+        blocks = blocks_of(n, size)
 
         def work(rows):
             part = params if len(blocks) == 1 else rows_of(params, rows)
@@ -233,7 +229,11 @@ class Transform:
 
 def rows_of(params, rows):
     """The parameters of some of the images."""
-    return tree_map_only(np.ndarray, lambda a: a[rows], params)
+    if isinstance(params, dict):
+        return {name: rows_of(value, rows) for name, value in params.items()}
+    if isinstance(params, list):
+        return [rows_of(value, rows) for value in params]
+    return params[rows]
 
 
 def _key(seed, epoch, index):

@@ -43,7 +43,10 @@ def _blas():
 
 def get_num_threads() -> int:
     """Threads of a matrix product: what the BLAS says, or the processors of this process."""
-    blas = _blas()
+    return _threads_of(_blas())
+
+
+def _threads_of(blas):
     threads = [pool["num_threads"] for pool in blas.info()] if blas else []
     if threads:
         return max(threads)
