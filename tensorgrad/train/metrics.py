@@ -611,7 +611,7 @@ class ROCAUC(Metric):
                 f"earlier batches {self.scores[0].shape[1:]}"
             )
         self.scores.append(scores.copy())
-        self.targets.append(target.copy())
+        self.targets.append(target)  # a copy already: see _whole
 
     def _ranking(self, scores: np.ndarray) -> np.ndarray:
         """Scores that can be compared across samples; of two classes, those of class 1."""
