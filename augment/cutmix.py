@@ -86,7 +86,7 @@ def _mask_like(mask, layout):
     return mask[:, None] if layout == "NCHW" else mask[..., None]
 
 
-def cutmix(images, targets, box, partner, num_classes=None, layout="NCHW"):
+def cutmix(images, targets, box, partner, num_classes: int | None = None, layout: str = "NCHW"):
     """Paste a box of ``images[partner]``; the share of pixels that stay weighs the targets.
 
     Args:
@@ -157,8 +157,9 @@ class CutMix(Mixer):
     """
 
     def __init__(
-        self, alpha=1.0, num_classes=None, *, p=1.0, mode="batch", layout="NCHW", seed=None
-    ):
+        self, alpha: float = 1.0, num_classes: int | None = None, *, p: float = 1.0,
+        mode: str = "batch", layout: str = "NCHW", seed: int | None = None,
+    ):  # fmt: skip
         demand_alpha(alpha)
         demand_layout(layout)
         self.alpha, self.layout = alpha, layout
@@ -175,9 +176,7 @@ class CutMix(Mixer):
 
     def apply(self, images, targets, params):
         """:func:`cutmix` with ``params``."""
-        return cutmix(
-            images, targets, num_classes=self.num_classes, layout=self.layout, **params
-        )
+        return cutmix(images, targets, num_classes=self.num_classes, layout=self.layout, **params)
 
 
 def demand_rank(shape, mixer):
@@ -228,7 +227,7 @@ def binary_masks(grey, share, max_soft=0.0) -> np.ndarray:
     return mask.reshape(grey.shape)
 
 
-def fmix(images, targets, mask, partner, num_classes=None, layout="NCHW"):
+def fmix(images, targets, mask, partner, num_classes: int | None = None, layout: str = "NCHW"):
     """``images[partner]`` where the mask is one; its mean is the weight of their targets.
 
     Args:
@@ -292,8 +291,9 @@ class FMix(Mixer):
     """
 
     def __init__(
-        self, alpha=1.0, num_classes=None, *, decay_power=3.0, max_soft=0.0, p=1.0, mode="batch",
-        layout="NCHW", seed=None,
+        self, alpha: float = 1.0, num_classes: int | None = None, *, decay_power: float = 3.0,
+        max_soft: float = 0.0, p: float = 1.0, mode: str = "batch", layout: str = "NCHW",
+        seed: int | None = None,
     ):  # fmt: skip
         demand_alpha(alpha)
         demand_layout(layout)

@@ -14,6 +14,7 @@ in snapmix.py.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 
 import numpy as np
 
@@ -63,7 +64,10 @@ class Mixer:
         seed: of the draws, at least 0; None takes one from the default generator.
     """
 
-    def __init__(self, num_classes=None, p=1.0, mode="batch", seed=None):
+    def __init__(
+        self, num_classes: int | None = None, p: float = 1.0, mode: str = "batch",
+        seed: int | None = None,
+    ):  # fmt: skip
         demand_classes(num_classes)
         if mode not in MODES:
             known = ", ".join(map(repr, MODES))
@@ -84,7 +88,7 @@ class Mixer:
         """For a callback of a trainer, whose epochs are numbered from 1: say which one begins."""
         self.set_epoch(trainer.epoch - 1)
 
-    def __call__(self, images, targets=None, *, index=None):
+    def __call__(self, images, targets=None, *, index: int | None = None):
         """Mix a batch.
 
         Args:
@@ -267,7 +271,7 @@ def mix_targets(y, partner, keep, give) -> np.ndarray:
 # --- mixup ------------------------------------------------------------------------------
 
 
-def mixup(images, targets, lam, partner, num_classes=None):
+def mixup(images, targets, lam, partner, num_classes: int | None = None):
     """``lam x + (1 - lam) x[partner]``, images and targets alike.
 
     Args:
@@ -333,7 +337,10 @@ class Mixup(Mixer):
     True
     """
 
-    def __init__(self, alpha=1.0, num_classes=None, *, p=1.0, mode="batch", seed=None):
+    def __init__(
+        self, alpha: float = 1.0, num_classes: int | None = None, *, p: float = 1.0,
+        mode: str = "batch", seed: int | None = None,
+    ):  # fmt: skip
         demand_alpha(alpha)
         self.alpha = alpha
         super().__init__(num_classes, p, mode, seed)
@@ -351,7 +358,7 @@ class Mixup(Mixer):
 # --- SamplePairing ----------------------------------------------------------------------
 
 
-def sample_pairing(images, targets, others, num_classes=None):
+def sample_pairing(images, targets, others, num_classes: int | None = None):
     """``(x + others) / 2``; the targets stay those of ``x``.
 
     Args:
@@ -407,7 +414,7 @@ class SamplePairingSchedule:
     (True, False)
     """
 
-    def __init__(self, warmup=100, on=8, off=2, finetune=800):
+    def __init__(self, warmup: int = 100, on: int = 8, off: int = 2, finetune: int | None = 800):
         for name, value in (("warmup", warmup), ("on", on), ("off", off)):
             if value < 0:
                 raise ArgumentError(f"{name} should be at least 0, got {value!r}")
@@ -458,8 +465,10 @@ class SamplePairing(Mixer):
     """
 
     def __init__(
-        self, num_classes=None, *, source=None, schedule=None, p=1.0, mode="batch", seed=None
-    ):
+        self, num_classes: int | None = None, *, source=None,
+        schedule: Callable[[int], bool] | None = None, p: float = 1.0, mode: str = "batch",
+        seed: int | None = None,
+    ):  # fmt: skip
         if source is not None and not len(source):
             raise ArgumentError("source should hold images, got none")
         if schedule is not None and not callable(schedule):
@@ -512,7 +521,7 @@ class RandomMixer(Mixer):
     >>> mixer = RandomMixer([Mixup(0.8, 10, seed=0), CutMix(1.0, 10, seed=0)], seed=0)
     """
 
-    def __init__(self, mixers, weights=None, *, p=1.0, seed=None):
+    def __init__(self, mixers, weights=None, *, p: float = 1.0, seed: int | None = None):
         self.mixers = list(mixers)
         if not self.mixers:
             raise ArgumentError("mixers should hold at least one mixer")

@@ -17,8 +17,8 @@ _CELL = 1.3
 
 
 def show(
-    transform, images, targets=None, *, n: int = 4, titles=None, seed: int = 0, layout=None,
-    value_range=(0.0, 1.0), class_names=None,
+    transform, images, targets=None, *, n: int = 4, titles=None, seed: int = 0,
+    layout: str | None = None, value_range: tuple[float, float] = (0.0, 1.0), class_names=None,
 ):  # fmt: skip
     """Draw a sheet: each row an image as it is and ``n`` times transformed.
 

@@ -61,8 +61,8 @@ def class_activation_maps(features, weight, bias, targets, size):
 
 
 def snapmix(
-    images, targets, maps, box_a, box_b, partner, num_classes=None, layout="NCHW",
-    reference_quirks=False,
+    images, targets, maps, box_a, box_b, partner, num_classes: int | None = None,
+    layout: str = "NCHW", reference_quirks: bool = False,
 ):  # fmt: skip
     """Resize what is in ``box_b`` of the partner into ``box_a``; weigh targets by the maps.
 
@@ -160,6 +160,8 @@ class SnapMix(Mixer):
     put back. Any model that ends in a global average pooling and a linear layer will do
     (``nn.models.resnet18`` and its like, ``googlenet``); the two places are found by running the
     model on one image and verified by their numbers. Otherwise pass ``features`` and ``head``.
+    A DataLoader's worker would ask the copy of the model that it began with: put SnapMix into the
+    loop or a :class:`MixedLoader`, not into ``collate_fn``.
 
     Args:
         model: a module, called with a batch (N, channels, H, W).
@@ -191,8 +193,9 @@ class SnapMix(Mixer):
     """
 
     def __init__(
-        self, model=None, num_classes=None, *, features=None, head=None, alpha=5.0, p=1.0,
-        layout="NCHW", normalize=False, reference_quirks=False, seed=None,
+        self, model: nn.Module | None = None, num_classes: int | None = None, *, features=None,
+        head=None, alpha: float = 5.0, p: float = 1.0, layout: str = "NCHW",
+        normalize: bool = False, reference_quirks: bool = False, seed: int | None = None,
     ):  # fmt: skip
         if (model is None) == (features is None) or (features is None) != (head is None):
             raise ArgumentError("SnapMix takes a model, or features and head")

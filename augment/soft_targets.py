@@ -161,7 +161,9 @@ class LabelSmoothing:
         return f"LabelSmoothing({self.epsilon:g}, num_classes={self.num_classes})"
 
 
-def mixed_loss(loss_fn, outputs, targets, reduction: str = "mean", **options):
+def mixed_loss(
+    loss_fn, outputs: Tensor, targets: Tensor, reduction: str = "mean", **options
+) -> Tensor:
     """``sum_c w_c loss_fn(outputs, c)``: the loss of each label, weighted; the way papers write it.
 
     For losses that take labels only, for losses that are not linear in their target, and for
@@ -199,8 +201,10 @@ def mixed_loss(loss_fn, outputs, targets, reduction: str = "mean", **options):
     most = int((w > 0).sum(1).max(initial=1))
     total = 0.0
     for labels in order.T[:most]:
-        share = wrap(np.take_along_axis(w, labels[:, None], 1)[:, 0])
-        total = total + share * loss_fn(outputs, wrap(labels), reduction="none", **options)
+        share = np.take_along_axis(w, labels[:, None], 1)[:, 0]
+        labels = np.where(share > 0, labels, order[:, 0])  # 0 times an infinite loss is no number
+        loss = loss_fn(outputs, wrap(labels), reduction="none", **options)
+        total = total + wrap(share) * loss
     if reduction == "none":
         return total
     return total.sum() if reduction == "sum" else total.sum() / max(len(w), 1)

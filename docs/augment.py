@@ -76,6 +76,7 @@ SHEETS = {
     "compose": "Pipelines",
 }  # fmt: skip
 SIDE, TIMES, ROWS = 56, 5, 12
+STEPS = 120  # of training the network that SnapMix asks
 
 
 # --- what there is ----------------------------------------------------------------------
@@ -217,7 +218,7 @@ def network():
     )  # fmt: skip
     images, labels = digits()
     adam = torch.optim.Adam(model.parameters(), lr=0.01)
-    for step in range(120):
+    for step in range(STEPS):
         rows = slice(step * 64 % 1728, step * 64 % 1728 + 64)
         adam.zero_grad()
         F.cross_entropy(model(images[rows]), labels[rows]).backward()

@@ -43,7 +43,7 @@ class ADASYN(Sampler):
 
     _interpolates = True
 
-    def __init__(self, *, sampling_strategy="auto", random_state=None, n_neighbors=5):
+    def __init__(self, *, sampling_strategy="auto", random_state=None, n_neighbors: int = 5):
         self.sampling_strategy = sampling_strategy
         self.random_state = random_state
         self.n_neighbors = n_neighbors

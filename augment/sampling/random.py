@@ -115,7 +115,7 @@ class RandomUnderSampler(Sampler):
 
     _over = False
 
-    def __init__(self, *, sampling_strategy="auto", random_state=None, replacement=False):
+    def __init__(self, *, sampling_strategy="auto", random_state=None, replacement: bool = False):
         self.sampling_strategy = sampling_strategy
         self.random_state = random_state
         self.replacement = replacement

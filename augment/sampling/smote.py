@@ -46,7 +46,7 @@ class SMOTE(Sampler):
 
     _interpolates = True
 
-    def __init__(self, *, sampling_strategy="auto", random_state=None, k_neighbors=5):
+    def __init__(self, *, sampling_strategy="auto", random_state=None, k_neighbors: int = 5):
         self.sampling_strategy = sampling_strategy
         self.random_state = random_state
         self.k_neighbors = k_neighbors
@@ -121,8 +121,8 @@ class BorderlineSMOTE(SMOTE):
     """
 
     def __init__(
-        self, *, sampling_strategy="auto", random_state=None, k_neighbors=5, m_neighbors=10,
-        kind="borderline-1",
+        self, *, sampling_strategy="auto", random_state=None, k_neighbors: int = 5,
+        m_neighbors: int = 10, kind: str = "borderline-1",
     ):  # fmt: skip
         super().__init__(
             sampling_strategy=sampling_strategy, random_state=random_state, k_neighbors=k_neighbors
@@ -196,8 +196,9 @@ class SMOTENC(SMOTE):
     """
 
     def __init__(
-        self, categorical_features, *, sampling_strategy="auto", random_state=None, k_neighbors=5
-    ):
+        self, categorical_features, *, sampling_strategy="auto", random_state=None,
+        k_neighbors: int = 5,
+    ):  # fmt: skip
         super().__init__(
             sampling_strategy=sampling_strategy, random_state=random_state, k_neighbors=k_neighbors
         )
