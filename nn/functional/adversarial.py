@@ -32,6 +32,21 @@ _KINDS = {
     ),
     "wasserstein": (lambda s: -s, lambda s: s, lambda s: -s),
 }  # fmt: skip
+# kind -> what real samples cost under the target 1 - e; softplus(s) - softplus(-s) is s
+_SMOOTHED = {
+    "minimax": lambda s, e: _softplus(-s) + e * s,
+    "non_saturating": lambda s, e: _softplus(-s) + e * s,
+    "least_squares": lambda s, e: 0.5 * tg.square(s - (1 - e)),
+}
+
+
+def _smoothed(kind, label_smoothing):
+    """What real samples cost, with a smoothed target."""
+    if not 0 <= label_smoothing < 1:
+        raise ValueError(f"label_smoothing must be in [0, 1), got {label_smoothing!r}")
+    if kind not in _SMOOTHED:
+        raise ValueError(f"{kind} has no targets to smooth; use label_smoothing=0")
+    return lambda s: _SMOOTHED[kind](s, label_smoothing)
 
 
 def _parts(kind):
@@ -59,7 +74,7 @@ def generator_loss(fake, kind="non_saturating", reduction="mean"):
     return reduced(_parts(kind)[2](fake), reduction)
 
 
-def discriminator_loss(real, fake, kind="non_saturating", reduction="mean"):
+def discriminator_loss(real, fake, kind="non_saturating", reduction="mean", label_smoothing=0.0):
     """What the scores of real and of made samples cost the network that gave them.
 
     Args:
@@ -68,9 +83,13 @@ def discriminator_loss(real, fake, kind="non_saturating", reduction="mean"):
         kind: "minimax", "non_saturating" (here the same), "least_squares" or "wasserstein".
         reduction: "mean" adds the two means, so the two batches may differ in size; "sum"; or
             "none" for the sum of each pair.
+        label_smoothing: the target of real samples is one minus this, that of made ones stays 0
+            (one-sided: Salimans et al., arXiv:1606.03498); in [0, 1), and 0 for "wasserstein",
+            which has no targets.
 
     Raises:
-        ValueError: no such kind or reduction, or scores of two shapes under "none".
+        ValueError: no such kind or reduction, scores of two shapes under "none", or smoothing out
+            of range.
 
     >>> import tensorgrad as torch
     >>> torch.nn.functional.discriminator_loss(torch.tensor([3.0]), torch.tensor([-3.0, -3.0]))
@@ -78,6 +97,8 @@ def discriminator_loss(real, fake, kind="non_saturating", reduction="mean"):
     """
     legacy_reduction(None, None, reduction)
     of_real, of_fake, _ = _parts(kind)
+    if label_smoothing:
+        of_real = _smoothed(kind, label_smoothing)
     if reduction == "none" and real.shape != fake.shape:
         raise ValueError(
             f"discriminator_loss: reduction 'none' adds pairs, but real {tuple(real.shape)} and "

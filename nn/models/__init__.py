@@ -1,8 +1,10 @@
-"""Image classifiers as published, with torchvision's names of parameters.
+"""Image classifiers as published, with torchvision's names of parameters; networks of GANs.
 
-A state dict saved from torchvision's network of the same name loads. Every network takes
+A state dict saved from torchvision's network of the same name loads. Every classifier takes
 ``num_classes`` and ``in_channels``, and comes in a variant for small images (28 x 28, 32 x 32).
-:func:`summary` tabulates the layers of these, and of any other module.
+For adversarial training there are :class:`MLPGenerator`, :class:`MLPDiscriminator`,
+:class:`DCGANGenerator` and :class:`DCGANDiscriminator`. :func:`summary` tabulates the layers of
+these, and of any other module.
 
 >>> import tensorgrad as torch
 >>> model = torch.nn.models.lenet5(modern=True)
@@ -14,6 +16,10 @@ from ._summary import Summary as Summary
 from ._summary import summary as summary
 from .alexnet import AlexNet as AlexNet
 from .alexnet import alexnet as alexnet
+from .gan import DCGANDiscriminator as DCGANDiscriminator
+from .gan import DCGANGenerator as DCGANGenerator
+from .gan import MLPDiscriminator as MLPDiscriminator
+from .gan import MLPGenerator as MLPGenerator
 from .googlenet import GoogLeNet as GoogLeNet
 from .googlenet import GoogLeNetOutputs as GoogLeNetOutputs
 from .googlenet import Inception as Inception

@@ -182,13 +182,13 @@ class GeneratorLoss(_Loss):
 class DiscriminatorLoss(_Loss):
     """What scores cost the network that tells real from made; see F.discriminator_loss."""
 
-    def __init__(self, kind="non_saturating", reduction="mean"):
+    def __init__(self, kind="non_saturating", reduction="mean", label_smoothing=0.0):
         super().__init__(reduction=reduction)
-        self.kind = kind
+        self.kind, self.label_smoothing = kind, label_smoothing
 
     def forward(self, real, fake):
         """The loss of the scores of real and of made samples."""
-        return F.discriminator_loss(real, fake, self.kind, self.reduction)
+        return F.discriminator_loss(real, fake, self.kind, self.reduction, self.label_smoothing)
 
 
 class GradientPenalty(_Loss):

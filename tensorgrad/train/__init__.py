@@ -24,15 +24,17 @@ from .diagnosis import (
     learning_curve,
     plot_tradeoff,
 )
+from .gan import GANTrainer, SampleSheets
 from .history import History
 from .logs import CSVLogger, TensorBoardLogger
 from .stopping import EarlyStopping, StopCondition, StopDifference, StopLoss
 from .trainer import Trainer
 
 __all__ = [
-    "BiasVariance", "CSVLogger", "Callback", "Diagnosis", "EarlyStopping", "History",
-    "LearningCurve", "StopCondition", "StopDifference", "StopLoss", "TensorBoardLogger",
-    "Trainer", "bias_variance", "diagnose", "learning_curve", "metrics", "plot_tradeoff",
+    "BiasVariance", "CSVLogger", "Callback", "Diagnosis", "EarlyStopping", "GANTrainer", "History",
+    "LearningCurve", "SampleSheets", "StopCondition", "StopDifference", "StopLoss",
+    "TensorBoardLogger", "Trainer", "bias_variance", "diagnose", "learning_curve", "metrics",
+    "plot_tradeoff",
 ]  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ..errors import missing
@@ -9,14 +11,19 @@ from ..errors import missing
 COLOURS = {"train": "#1f77b4", "valid": "#d62728"}
 
 
+def new_figure(purpose, **options):
+    """A figure of no window, or the error that says what to install."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise missing("matplotlib", "plot", purpose) from None
+    return Figure(layout="constrained", **options)
+
+
 def draw(history, by, figure):
     """A panel for the loss and for each metric; the figure."""
     if figure is None:
-        try:
-            from matplotlib.figure import Figure
-        except ImportError:
-            raise missing("matplotlib", "plot", "History.plot") from None
-        figure = Figure(layout="constrained")
+        figure = new_figure("History.plot")
     kinds = _kinds(history)
     if not figure.axes:
         figure.set_size_inches(5.2 * len(kinds), 3.8)
@@ -68,3 +75,42 @@ def _mark_best(axes, history, kind, places):
         name = f"{part}_{kind}"
         if name in history.names():
             axes.plot([places[index]], [history[name][index]], "o", color=colour, ms=5)
+
+
+# --- samples ------------------------------------------------------------------------------
+
+
+def sheet(samples, columns=None):
+    """Images (N, 1 or 3, H, W) in a grid, or vectors (N, 2) as points; the figure.
+
+    Each image is drawn from the least to the greatest value of them all.
+    """
+    array = samples.numpy()
+    if array.ndim == 2 and array.shape[1] == 2:
+        figure = new_figure("a sheet of samples", figsize=(4, 4))
+        axes = figure.add_subplot(aspect="equal")
+        axes.scatter(*array.T, s=4, alpha=0.5)
+        return figure
+    if array.ndim != 4 or array.shape[1] not in (1, 3):
+        raise ValueError(
+            "samples should be images (N, 1 or 3, H, W) or vectors (N, 2) to be drawn, got "
+            f"{array.shape}"
+        )
+    grid = _grid(array, columns or math.ceil(math.sqrt(len(array))))
+    figure = new_figure("a sheet of samples", figsize=(5, 5 * grid.shape[0] / grid.shape[1]))
+    axes = figure.add_subplot()
+    axes.imshow(grid[..., 0] if grid.shape[-1] == 1 else grid, cmap="gray", vmin=0, vmax=1)
+    axes.set_axis_off()
+    return figure
+
+
+def _grid(images, columns):
+    """Images (N, C, H, W) side by side, a line between them: (rows, columns, C) in 0..1."""
+    low, high = images.min(), images.max()
+    images = (images - low) / (high - low if high > low else 1)
+    count, channels, height, width = images.shape
+    rows = -(-count // columns)
+    cells = np.ones((rows * columns, channels, height + 1, width + 1), images.dtype)
+    cells[:count, :, :-1, :-1] = images
+    cells = cells.reshape(rows, columns, channels, height + 1, width + 1)
+    return cells.transpose(0, 3, 1, 4, 2).reshape(rows * (height + 1), -1, channels)[:-1, :-1]
