@@ -19,7 +19,7 @@ import tensorgrad as torch
 from tensorgrad import nn, optim
 from tensorgrad.serialization import files
 from tensorgrad.serialization.sealed import load_sealed, save_sealed
-from tensorgrad.train import Callback, EarlyStopping, StopLoss, Trainer, checkpoints
+from tensorgrad.train import Callback, EarlyStopping, StopLoss, Trainer, checkpoints, metrics
 from tensorgrad.utils.data import DataLoader, TensorDataset
 
 HERE = Path(__file__).parent
@@ -204,14 +204,19 @@ def test_auto_begins_where_there_is_nothing_and_true_does_not(tmp_path, data):
     ({"batch_size": 4}, "batch_size=8, this fit has 4"),
     ({"shuffle": False}, "shuffle=True, this fit has False"),
     ({"seed": 7}, "seed=0, this fit has 7"), ({"accumulate": 2}, "accumulate=1, this fit has 2"),
+    ({"optimizer": "Adam"}, "optimizer='SGD', this fit has 'Adam'"),
     ({"rows": 39}, "samples=40, this fit has 39"), ({"loader": True}, "batches=None"),
 ])  # fmt: skip
 def test_a_fit_with_other_settings_is_refused(tmp_path, data, changed, message):
-    fit(make(), data, 1, checkpoint_dir=tmp_path)
-    own = {k: changed.pop(k) for k in ("seed", "accumulate") if k in changed}
-    torch.manual_seed(0)
-    model = nn.Linear(3, 2)
-    trainer = Trainer(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters()), **own)
+    def made(optimizer="SGD", **options):
+        model = nn.Linear(3, 2)
+        optimizer = getattr(optim, optimizer)(model.parameters())
+        return Trainer(model, nn.CrossEntropyLoss(), optimizer, **options)
+
+    fit(made(), data, 1, checkpoint_dir=tmp_path)
+    own = {k: changed[k] for k in ("seed", "accumulate", "optimizer") if k in changed}
+    changed = {k: v for k, v in changed.items() if k not in own}
+    trainer = made(**own)
     before = digest(trainer)
     rows = changed.pop("rows", 40)
     given = DataLoader(TensorDataset(*data), 8) if changed.pop("loader", False) \
@@ -224,7 +229,7 @@ def test_a_fit_with_other_settings_is_refused(tmp_path, data, changed, message):
 def test_another_model_is_refused_and_left_as_it_was(tmp_path, data):
     fit(make(), data, 1, checkpoint_dir=tmp_path)
     model = nn.Linear(3, 2)
-    trainer = Trainer(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters()))
+    trainer = Trainer(model, nn.CrossEntropyLoss(), optim.Adam(model.parameters()))
     before = digest(trainer)
     with pytest.raises(RuntimeError, match="Error\\(s\\) in loading state_dict for Linear"):
         fit(trainer, data, 2, checkpoint_dir=tmp_path, resume=True)
@@ -302,6 +307,38 @@ def test_every_schedule_goes_on(tmp_path, data, name, by):
     assert run(4, checkpoint_dir=tmp_path, resume=True) == run(4)
 
 
+@pytest.mark.parametrize("name", [
+    "accuracy", "f1", "mae", "mse", "precision", "r2", "recall", "roc_auc", "top_k_accuracy",
+])  # fmt: skip
+def test_every_metric_goes_on_in_the_midst_of_an_epoch(tmp_path, data, name):
+    regression = name in ("mae", "mse", "r2")
+    given = (data[0], data[0][:, :2]) if regression else data
+    metric = {"x": metrics.TopKAccuracy(1) if name == "top_k_accuracy" else name}
+
+    def run(callbacks=(), **options):
+        torch.manual_seed(0)
+        model = nn.Linear(3, 2)
+        loss = nn.MSELoss() if regression else nn.CrossEntropyLoss()
+        trainer = Trainer(model, loss, optim.SGD(model.parameters(), lr=0.1), metrics=metric,
+                          callbacks=callbacks)  # fmt: skip
+        return fit(trainer, given, 2, **options)
+
+    assert run([Interrupted(8)], checkpoint_dir=tmp_path).stopped == "interrupted"
+    resumed = run(checkpoint_dir=tmp_path, resume=True)
+    assert len(resumed) == 2 and resumed["train_x"] == run()["train_x"]
+
+
+def test_what_cannot_be_saved_is_refused_before_training(tmp_path, data):
+    class Keeps(Callback):
+        def state_dict(self):
+            return {"log": open}
+
+    trainer = make(callbacks=[Keeps()])
+    with pytest.raises(TypeError, match=r"cannot store callbacks\.Keeps\.log"):
+        fit(trainer, data, checkpoint_dir=tmp_path)
+    assert trainer.iteration == 0 and names(tmp_path) == []
+
+
 class Scale:
     """A normalizer as a trainer needs it."""
 
@@ -364,6 +401,7 @@ class Interrupted(Callback):
 @pytest.mark.parametrize("step", [1, 7, 10, 18])
 def test_an_interrupted_run_goes_on_as_if_nothing_had_been(tmp_path, data, step):
     """Its checkpoint holds the last weights, though the model got the best ones back."""
+
     def run(callbacks=(), **options):
         trainer = make(callbacks=callbacks)
         history = fit(trainer, data, 4, valid=data, stop=EarlyStopping("valid_loss", 9), **options)

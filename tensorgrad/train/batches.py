@@ -162,7 +162,8 @@ class Keyed(Batches):
 
     def epoch(self, number: int, start: int = 0):
         self.order.epoch, self.order.start = number, start
-        self.generator.manual_seed(key(self.seed, number))  # of the workers
+        if self.loader.num_workers:
+            self.generator.manual_seed(key(self.seed, number))  # which seeds them
         _announce(number, self.dataset)
         return iter(self.loader)
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..random import default_generator
+from ..serialization.checkpoint import describe
 from ..serialization.sealed import load_sealed, save_sealed
 from .callbacks import Callback
 from .finite import bad_parameter
@@ -122,7 +123,8 @@ class Saver(Callback):
         self.due = False
 
     def on_fit_start(self, trainer):
-        """Begin to count the minutes."""
+        """Refuse what cannot be saved before it is trained; begin to count the minutes."""
+        describe(capture(trainer))
         self.next_time = self._next_time()
 
     def _next_time(self):

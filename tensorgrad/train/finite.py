@@ -30,12 +30,15 @@ def first_bad(model, loss, input, target) -> str:
             f"parameter {name!r} is not finite since the step before; a smaller learning rate or "
             "clip_norm may help"
         )
-    found = []
-    with random.fork_rng(), no_grad():
-        model = copy.deepcopy(model)
-        for name, module in model.named_modules():
-            module.register_forward_hook(_noting(name, found))
-        value = loss(model(input), target)
+    found: list[str] = []
+    try:
+        with random.fork_rng(), no_grad():
+            model = copy.deepcopy(model)
+            for name, module in model.named_modules():
+                module.register_forward_hook(_noting(name, found))
+            value = loss(model(input), target)
+    except Exception as error:  # of a model that cannot be copied, for one
+        return f"run again to find the layer, the batch raised {error!r}"
     if found:
         return found[0]
     if not _is_finite(value):

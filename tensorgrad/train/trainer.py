@@ -185,7 +185,7 @@ class Trainer:
             shuffle: whether to go through ``train`` in an order that depends on ``seed`` and the
                 epoch, and on nothing else. A DataLoader's order is its own.
             stop: a stop condition or several, or any callbacks of this fit alone.
-            checkpoint_dir: folder for checkpoints; None for none.
+            checkpoint_dir: folder for the checkpoints of this run and no other; None for none.
             resume: True goes on from the newest checkpoint, and ``"auto"`` does if there is one.
                 False begins anew (or goes on from this trainer's earlier fit), and refuses a folder
                 with the checkpoints of another run.
@@ -193,15 +193,17 @@ class Trainer:
             checkpoint_minutes: after how many minutes to save, in the midst of an epoch too.
             checkpoint_steps: after how many batches to save.
             keep: how many checkpoints to keep.
-            progress: None shows a bar (tqdm) in a terminal and in a notebook, and elsewhere prints
-                a line for each epoch; ``"bar"`` or ``"lines"`` chooses; False prints nothing.
+            progress: None or True shows a bar (tqdm) in a terminal and in a notebook, and elsewhere
+                prints a line for each epoch; ``"bar"`` or ``"lines"`` chooses; False prints
+                nothing.
             num_workers: processes that make the batches, where ``train`` is a Dataset.
 
         Returns:
             The history, of earlier fits too.
 
         Raises:
-            TypeError: data is none of the above.
+            TypeError: data is none of the above, or a callback or metric keeps what a checkpoint
+                cannot hold.
             ValueError: an option is out of range, there is nothing to train on, or the checkpoint
                 is from a fit with other settings.
             FileExistsError: ``resume`` is False, and the folder has checkpoints of another run.
@@ -216,7 +218,9 @@ class Trainer:
         checks = None if valid is None else batches_of(valid, batch_size, name="valid")
         callbacks = [*self.callbacks, *list_of(stop, "stop")]
         check_monitors(callbacks, valid, self.metrics)
-        self._run = {"accumulate": self.accumulate, **source.settings}
+        kinds = {"optimizer": self.optimizer, "scheduler": self.scheduler}
+        self._run = {name: type(part).__name__ for name, part in kinds.items()}
+        self._run |= {"accumulate": self.accumulate, **source.settings}
         self._sources = [source] if checks is None else [source, checks]
         self._present, saver = callbacks, None
         if checkpoint_dir is not None:
