@@ -27,17 +27,27 @@ def column(values, batch):
     return np.asarray(values, dtype=work_dtype(batch)).reshape(-1, 1, 1, 1)
 
 
-def by_block(function, batch, *params, channels=None):
-    """``function(images, *their params)`` over blocks of images, written to one new array."""
+def by_block(function, batch, *params, channels=None, pointwise=False):
+    """``function(images, *their params)`` over blocks of images, written to one new array.
+
+    A function that is ``pointwise`` gets parts of large images.
+    """
     shape = batch.shape if channels is None else (*batch.shape[:3], channels)
     out = np.empty(shape, batch.dtype)
-    if out.size == 0:
-        return out
-    step = max(1, BLOCK // batch[0].size)
-    for start in range(0, len(batch), step):
-        part = slice(start, start + step)
-        out[part] = function(batch[part], *(p[part] for p in params))
+    for images, lines in _parts(batch.shape, pointwise):
+        out[images, lines] = function(batch[images, lines], *(p[images] for p in params))
     return out
+
+
+def _parts(shape, pointwise):
+    """Slices of images and of their lines, of about ``BLOCK`` elements."""
+    count, height, width, channels = shape
+    line = max(1, width * channels)
+    together = max(1, BLOCK // max(1, height * line))
+    lines = max(1, BLOCK // line) if pointwise and together == 1 else max(1, height)
+    for i in range(0, count, together):
+        for j in range(0, height, lines):
+            yield slice(i, i + together), slice(j, j + lines)
 
 
 def rounded(values, dtype):
@@ -93,7 +103,7 @@ def grey(batch):
     check_channels(batch, "grey")
     if batch.shape[3] == 1:
         return batch.copy()
-    return by_block(_luma, batch, channels=1)
+    return by_block(_luma, batch, channels=1, pointwise=True)
 
 
 def _luma(images):

@@ -5,7 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from ._chance import Chance, check_strength, drawn
-from ._pixels import check_channels, from_bytes, grey, look_up, rounded, to_bytes, top, work_dtype
+from ._pixels import (
+    by_block,
+    check_channels,
+    from_bytes,
+    grey,
+    look_up,
+    rounded,
+    to_bytes,
+    top,
+    work_dtype,
+)
 from ._transform import Transform
 from .compose import check_probability
 
@@ -37,8 +47,10 @@ def autocontrast(batch):
     >>> autocontrast(np.array([0.25, 0.5, 0.75]).reshape(1, 1, 3, 1)).ravel().tolist()
     [0.0, 0.5, 1.0]
     """
-    if batch.size == 0:
-        return batch.copy()
+    return by_block(_autocontrast, batch)
+
+
+def _autocontrast(batch):
     lines = batch.reshape(*batch.shape[:2], -1)  # columns first: long runs for the processor
     low = lines.min(1).reshape(len(batch), -1, batch.shape[3]).min(1)
     high = lines.max(1).reshape(len(batch), -1, batch.shape[3]).max(1)
@@ -69,8 +81,10 @@ def equalize(batch):
     Args:
         batch: (N, H, W, C), uint8 or float in 0..1. Floats are mapped at 256 grey levels.
     """
-    if batch.size == 0:
-        return batch.copy()
+    return by_block(_equalize, batch)  # the tables of a small image are larger than it
+
+
+def _equalize(batch):
     counts = histograms(batch)
     tables = _equal_tables(counts)
     equal = from_bytes(look_up(to_bytes(batch), tables), batch.dtype)

@@ -116,8 +116,8 @@ class AutoAugment(_Policy):
             dtype of the batch; floats in 0..1.
 
     Without ``partners``, SamplePairing takes the images that it is given with: those of the
-    batch, of which a pipeline passes some at a time (262,144 values: 85 images of 32x32x3). Only
-    then does an image depend on what else is in the batch.
+    batch, or of a block of it, where the batch is large. Only then does an image depend on what
+    else is in the batch.
 
     Raises:
         ValueError: an unknown policy, operation or ``levels``, a probability or level out of
