@@ -49,6 +49,8 @@ class Transform:
     """
 
     geometric = False
+    # Whether the result leaves the range, as that of Normalize: it cannot be scaled back then.
+    leaves_range = False
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -186,6 +188,11 @@ class Transform:
 
     def _replay(self, images, targets, params):
         n = len(images)
+        if self.leaves_range and not images.plain:
+            raise ValueError(
+                f"{type(self).__name__} leaves the range of the images, so value_range must be "
+                f"(0, 1), got ({images.low:g}, {images.low + images.width:g}); scale them first"
+            )
         if targets:
             bundle = self.move(targets.bundle(images.block(slice(None))), params)
             out, view = images.empty(bundle.images.shape[1:])

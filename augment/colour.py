@@ -583,19 +583,22 @@ class Normalize(Transform):
 
     What comes out is in no declared range. So it stands last in a pipeline; what may follow are
     transforms that clip nothing: geometry, blur, ``Cutout``, ``RandomErasing`` and
-    ``GaussianNoise(clip=False)``. Images must be floats in 0..1.
+    ``GaussianNoise(clip=False)``. Images must be floats of ``value_range`` (0, 1).
 
     Args:
         mean: a number, or one for each channel.
         std: likewise, none 0.
 
     Raises:
-        ValueError: ``std`` holds 0, or the lengths do not fit the channels.
+        ValueError: ``std`` holds 0, the lengths do not fit the channels, or the images have
+            another range.
         TypeError: the images are uint8.
 
     >>> Normalize(0.5, 0.25)(np.array([[0.0, 0.5, 1.0]])).tolist()
     [[-2.0, 0.0, 2.0]]
     """
+
+    leaves_range = True
 
     def __init__(self, mean, std):
         if not np.all(np.asarray(std) > 0):

@@ -14,6 +14,11 @@ class _Several(Transform):
 
     transforms: list
 
+    @property
+    def leaves_range(self):
+        """Whether one of the transforms does."""
+        return any(t.leaves_range for t in self.transforms)
+
     def apply(self, batch, params):
         from .boxes import Bundle
 

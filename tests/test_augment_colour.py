@@ -654,6 +654,9 @@ def test_bad_images_are_named():
         augment.Normalize((0, 0, 0), 1)(two)
     with pytest.raises(TypeError, match="got uint8"):
         augment.Normalize(0, 1)(two.astype(np.uint8))
+    for t in (augment.Normalize(0, 1), augment.Compose([augment.Normalize(0, 1)])):
+        with pytest.raises(ValueError, match=r"value_range must be \(0, 1\), got \(-1, 1\)"):
+            t(two, value_range=(-1, 1))
     with pytest.raises(ValueError, match="fill must be one number or one for each of 2 channels"):
         augment.Cutout(3, fill=(1, 2, 3))(two)
     with pytest.raises(ValueError, match=r"fill must lie in \[0, 255\]"):
