@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from topics import topic
 
 import tensorgrad as tg
 from tensorgrad import nn, optim
@@ -321,38 +322,18 @@ def test_they_train(name):
     assert losses[-1] < losses[0] / 20
 
 
-# --- the mission's valley, z = x^2 / 10 + y^2 ------------------------------------------------
+# --- the gallery's valley, z = x^2 / 10 + y^2 -------------------------------------------------
 
-VALLEY = {
-    "SGD": ("SGD", {"lr": 0.95}),
-    "Momentum": ("SGD", {"lr": 0.1, "momentum": 0.9}),
-    "NAG": ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True}),
-    "RMSProp": ("RMSprop", {"lr": 0.5, "alpha": 0.9}),
-    "Adam": ("Adam", {"lr": 0.5}),
-    "AdaGrad": ("Adagrad", {"lr": 1.5}),
-    "AdaDelta": ("Adadelta", {"lr": 1.0, "rho": 0.95}),
-}
+valley = topic("optimizers")
 
 
-def descend(lib, name, steps=40):
-    kind, options = VALLEY[name]
-    p = lib.tensor([-7.0, 2.0], dtype=lib.float64, requires_grad=True)
-    optimizer, path = getattr(lib.optim, kind)([p], **options), []
-    for _ in range(steps):
-        path.append(p.detach().clone())
-        optimizer.zero_grad()
-        (p[0] ** 2 / 10 + p[1] ** 2).backward()
-        optimizer.step()
-    return path
-
-
-@pytest.mark.parametrize("name", VALLEY)
+@pytest.mark.parametrize("name", valley.OPTIMIZERS)
 def test_paths_down_the_valley_are_pytorchs(name):
-    both.agree(lambda lib: descend(lib, name), rtol=1e-12)
+    both.agree(lambda lib: valley.descend(name, library=lib), rtol=1e-12)
 
 
-def test_paths_have_the_shapes_of_the_missions_picture():
-    path = {name: np.array([p.numpy() for p in descend(tg, name)]) for name in VALLEY}
+def test_paths_have_the_shapes_of_the_course_notes_picture():
+    path = {name: tg.stack(valley.descend(name)).numpy() for name in valley.OPTIMIZERS}
     x, y = path["SGD"].T  # zigzag across, creeping along: (1 - 0.95 * 2) and (1 - 0.95 / 5)
     np.testing.assert_allclose(y, 2 * (-0.9) ** np.arange(40), rtol=1e-9)
     np.testing.assert_allclose(x, -7 * 0.81 ** np.arange(40), rtol=1e-9)

@@ -1,10 +1,11 @@
-"""LeCun's initialisers, the report on activations and gradients, the mission's seven cases."""
+"""LeCun's initialisers, the report on activations and gradients, and its seven cases."""
 
 import copy
 
 import both
 import numpy as np
 import pytest
+from topics import topic
 
 import tensorgrad as tg
 from tensorgrad import nn
@@ -222,84 +223,49 @@ def test_prints_a_table():
     assert len(lines) == 3 and lines[1].split()[:2] == ["0", "Linear"]
 
 
-# --- the mission's seven cases, chapter 15 ------------------------------------------------------
+# --- the seven cases of the course notes, which examples/gallery draws --------------------------
 
-WIDTH, DEPTH = 200, 10
-
-
-def layers(fill, activation, depth=DEPTH, width=WIDTH):
-    """Linear layers without bias, each filled and with an activation after it."""
-    tg.manual_seed(0)
-    model = nn.Sequential()
-    for _ in range(depth):
-        layer = nn.Linear(width, width, bias=False)
-        fill(layer.weight)
-        model.extend([layer, activation()])
-    return model
+cases = topic("initialization")
+reported, DEPTH, WIDTH = cases.reported, cases.DEPTH, cases.WIDTH
 
 
-def reported(fill, activation, **more):
-    model = layers(fill, activation, **more)
-    tg.manual_seed(1)
-    report = init_report(model, tg.randn(100, WIDTH))
-    return report[1::2], model  # of the activations
+def outcome(number):
+    """The model of case 1, 2 or 3, the report before training, and the losses of training."""
+    x, y = cases.regression(cases.CASES[number].layers)
+    model = cases.shallow(number)
+    report = init_report(model, x)
+    return model, report, cases.trained(model, x, y)[0]
 
 
-def trained(model, x, y, steps=200, lr=0.5):
-    losses = []
-    for _ in range(steps):
-        model.zero_grad()
-        loss = nn.functional.mse_loss(model(x), y)
-        loss.backward()
-        losses.append(loss.item())
-        with tg.no_grad():
-            for p in model.parameters():
-                p -= lr * p.grad
-    return losses
-
-
-def regression():
-    tg.manual_seed(2)
-    x = tg.randn(64, 3, dtype=tg.float64)
-    return x, x @ tg.randn(3, 1, dtype=tg.float64) + 0.5
+def test_the_cases_are_those_of_the_table():
+    assert list(cases.CASES) == [1, 2, 3, 4, 5, 6, 7]
+    assert [case[:3] for case in cases.CASES.values()] == [
+        (1, "zeros", None), (2, "zeros", "sigmoid"), (2, "normal", "sigmoid"),
+        (DEPTH, "normal", "sigmoid"), (DEPTH, "Xavier", "tanh"), (DEPTH, "Xavier", "ReLU"),
+        (DEPTH, "He", "ReLU"),
+    ]  # fmt: skip
 
 
 def test_case_1_one_layer_of_zeros_learns():
-    x, y = regression()
-    model = nn.Linear(3, 1).double()
-    for p in model.parameters():
-        init.zeros_(p)
-    assert trained(model, x, y)[-1] < 1e-12
-
-
-def two_layers(fill):
-    tg.manual_seed(0)
-    model = nn.Sequential(nn.Linear(3, 8), nn.Sigmoid(), nn.Linear(8, 1)).double()
-    for layer in (model[0], model[2]):
-        fill(layer.weight)
-        init.zeros_(layer.bias)
-    return model
+    _, _, losses = outcome(1)
+    assert losses[0] > 0.1 and losses[-1] < 1e-12
 
 
 def test_case_2_two_layers_of_zeros_do_not():
     """No gradient passes the zeros; later all hidden units stay the same one."""
-    x, y = regression()
-    model = two_layers(init.zeros_)
-    report = init_report(model, x)
+    model, report, losses = outcome(2)
     assert report["1"].std == 0 and report["1"].mean == 0.5
     assert report["1"].grad_zeros == report["0"].grad_zeros == 1.0
     assert report["2"].grad_zeros == 0
-    trained(model, x, y)
     hidden = model[0].weight.detach()
     assert (hidden == hidden[:1]).all() and hidden[0].abs().max() > 0
+    assert losses[-1] > 0.8 * losses[0]  # one unit is no product
 
 
 def test_case_3_two_random_layers_learn_with_sigmoid():
-    x, y = regression()
-    model = two_layers(init.normal_)
-    assert init_report(model, x)["0"].grad_zeros == 0
-    same = trained(two_layers(init.zeros_), x, y, steps=2000)[-1]
-    assert trained(model, x, y, steps=2000)[-1] < same / 5
+    model, report, losses = outcome(3)
+    assert report["0"].grad_zeros == 0
+    assert losses[-1] < outcome(2)[2][-1] / 10
     assert np.linalg.matrix_rank(model[0].weight.detach().numpy()) == 3
 
 
@@ -310,11 +276,11 @@ def test_case_4_standard_normal_saturates_sigmoids():
     bound, and passes at most 1 % of its gradient, where its input is outside +-4.6: two in
     three. Xavier's values stay in the middle, but each sigmoid takes 3/4 of the gradient.
     """
-    rows, _ = reported(init.normal_, nn.Sigmoid)
+    rows = reported(init.normal_, nn.Sigmoid)
     for row in rows[1:]:
         assert 0.55 < row.saturated < 0.85 and 0.43 < row.std <= 0.5
         assert row.mean == pytest.approx(0.5, abs=0.1)
-    xavier, _ = reported(init.xavier_normal_, nn.Sigmoid)
+    xavier = reported(init.xavier_normal_, nn.Sigmoid)
     assert all(row.saturated < 1e-3 and row.std < 0.25 for row in xavier)
     gradients = np.array([row.grad_std for row in xavier])
     np.testing.assert_allclose(gradients[:-1] / gradients[1:], 1 / 4, rtol=0.1)
@@ -322,14 +288,14 @@ def test_case_4_standard_normal_saturates_sigmoids():
 
 def test_case_5_xavier_keeps_tanh_alive():
     """Deviations fall slowly and stay of one size, and so do the gradients' on the way back."""
-    rows, _ = reported(init.xavier_normal_, nn.Tanh)
+    rows = reported(init.xavier_normal_, nn.Tanh)
     deviations = np.array([row.std for row in rows])
     assert deviations[0] == pytest.approx(0.63, abs=0.02)  # of tanh of a standard normal number
     assert (np.diff(deviations) < 0).all() and 0.2 < deviations[-1] < 0.35
     assert all(row.saturated < 0.05 for row in rows)
     gradients = np.array([row.grad_std for row in rows])
     assert 0.3 < gradients[0] / gradients[-1] < 1.0
-    hollow, _ = reported(init.normal_, nn.Tanh)
+    hollow = reported(init.normal_, nn.Tanh)
     assert all(row.saturated > 0.8 for row in hollow)
 
 
@@ -346,7 +312,7 @@ def test_cases_6_and_7_relu_wants_he(case, fill, kept):
     each with a random error of some 2 %, is within 30 %.
     """
     given = {"nonlinearity": "relu"} if case == 7 else {}
-    rows, _ = reported(lambda w: fill(w, **given), nn.ReLU)
+    rows = reported(lambda w: fill(w, **given), nn.ReLU)
     squares = np.array([row.mean**2 + row.std**2 for row in rows])
     want = kept ** np.arange(1, DEPTH + 1)
     np.testing.assert_allclose(squares, want, rtol=0.3)
@@ -357,8 +323,8 @@ def test_cases_6_and_7_relu_wants_he(case, fill, kept):
 
 def test_zeros_and_standard_normal_numbers_are_useless_in_ten_layers():
     for activation in (nn.Sigmoid, nn.Tanh, nn.ReLU):
-        rows, _ = reported(init.zeros_, activation)
+        rows = reported(init.zeros_, activation)
         assert all(row.grad_zeros == 1.0 and row.std == 0 for row in rows[:-1])
-    rows, _ = reported(init.normal_, nn.ReLU)  # grows by sqrt(WIDTH / 2) a layer
+    rows = reported(init.normal_, nn.ReLU)  # grows by sqrt(WIDTH / 2) a layer
     squares = [row.mean**2 + row.std**2 for row in rows]
     np.testing.assert_allclose(squares, (WIDTH / 2) ** np.arange(1, DEPTH + 1), rtol=0.3)

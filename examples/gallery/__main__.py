@@ -21,6 +21,9 @@ TOPICS = {
     "norms": "L1 and L2 balls meeting level curves; paths of the solution",
     "implicit": "curves given by an equation",
     "blur": "a squared error blurs what two answers fit",
+    "initialization": "activations and gradients of ten layers; the course notes' seven cases",
+    "optimizers": "seven optimizers' paths down one valley",
+    "tempered": "the logistic and the bi-tempered loss on wrong labels",
 }
 
 
