@@ -13,6 +13,7 @@ in snapmix.py.
 
 from __future__ import annotations
 
+import copy
 import zlib
 from collections.abc import Callable
 
@@ -24,6 +25,7 @@ from tensorgrad.utils.data.sampler import draw_seed
 from ._random import KeyedRng
 from ._transform import _number
 from .compose import check_probability
+from .dataset import IndexedSample
 from .soft_targets import array_of, demand_classes, like, weights_of
 
 __all__ = [
@@ -53,8 +55,9 @@ class Mixer:
     number for the batch, the number of its first sample for example; without it the calls since
     ``set_epoch`` are counted. So a run that is resumed at an epoch draws what the uninterrupted
     one drew. :class:`MixedLoader` puts a mixer behind a DataLoader. :meth:`collate` runs in its
-    workers, which have no such count, and takes a checksum of the batch as ``index``: what a batch
-    becomes does not depend on how many workers there are.
+    workers, which have no such count, and takes as ``index`` that of the first sample where it is
+    known, or a checksum of the batch: what a batch becomes does not depend on how many workers
+    there are.
 
     Args:
         num_classes: C, needed where targets are labels.
@@ -115,9 +118,18 @@ class Mixer:
         return mixed
 
     def collate(self, batch):
-        """Collate pairs of image and target and mix them: ``DataLoader(collate_fn=m.collate)``."""
+        """Collate pairs of image and target and mix them: ``DataLoader(collate_fn=m.collate)``.
+
+        Samples of :class:`Indexed` bring their epoch, and the number of the first is ``index``.
+        After a transform it is ``augment.collate(transform, collate_fn=m.collate)``.
+        """
         from tensorgrad.utils.data import default_collate
 
+        if isinstance(batch[0], IndexedSample):
+            images, targets = default_collate([s.sample for s in batch])
+            mixer = copy.copy(self)
+            mixer.set_epoch(batch[0].epoch)
+            return mixer(images, targets, index=batch[0].index)
         images, targets = default_collate(batch)
         content = np.ascontiguousarray(array_of(images, "images"))
         number = zlib.crc32(content.tobytes(), zlib.crc32(array_of(targets, "targets").tobytes()))
@@ -165,8 +177,8 @@ class Mixer:
 class MixedLoader:
     """The batches of a loader, mixed in this process: what ``Trainer.fit`` and plain loops take.
 
-    ``set_epoch``, which the Trainer calls, tells the mixer, and the loader's sampler where that
-    wants to know. Everything else is the loader's: ``len``, ``dataset``, ``batch_size``.
+    ``set_epoch``, which the Trainer calls, tells the mixer, and the loader's dataset and sampler
+    where they want to know. Everything else is the loader's: ``len``, ``dataset``, ``batch_size``.
 
     Args:
         loader: an iterable of pairs (images, targets), a DataLoader for example.
@@ -198,7 +210,8 @@ class MixedLoader:
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch begins, counted from 0."""
         self.mixer.set_epoch(epoch)
-        for part in (self.loader, getattr(self.loader, "sampler", None)):
+        names = ("dataset", "sampler", "batch_sampler")
+        for part in (self.loader, *(getattr(self.loader, name, None) for name in names)):
             if callable(getattr(part, "set_epoch", None)):
                 part.set_epoch(epoch)
 

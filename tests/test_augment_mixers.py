@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tensorgrad as torch
-from tensorgrad import nn
+from tensorgrad import augment, nn
 from tensorgrad.augment import (
     CutMix,
     FMix,
@@ -560,6 +560,34 @@ def test_collate_gives_the_same_batches_with_any_number_of_workers(workers):
         assert torch.equal(x, want_x) and torch.equal(y, want_y)
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_collate_of_samples_that_know_their_index(workers):
+    """The key is (seed, epoch, index of the first); a schedule sees the epoch too."""
+    images, labels = torch.rand(8, 1, 6, 6), torch.arange(8) % 3
+    data = augment.Indexed(TensorDataset(images, labels))
+    schedule = SamplePairingSchedule(warmup=2, on=1, off=1, finetune=None)
+    for mixer in (CutMix(1.0, 3, seed=0), SamplePairing(3, schedule=schedule, seed=0)):
+        by_hand = copy.copy(mixer)
+        loader = DataLoader(data, batch_size=4, num_workers=workers, collate_fn=mixer.collate)
+        for epoch in (1, 2):
+            data.set_epoch(epoch)
+            by_hand.set_epoch(epoch)
+            for first, (x, y) in zip((0, 4), loader, strict=True):
+                rows = slice(first, first + 4)
+                want = by_hand(images[rows], labels[rows], index=first)
+                assert torch.equal(x, want[0]) and torch.equal(y, want[1])
+                if isinstance(mixer, SamplePairing):
+                    assert torch.equal(x, images[rows]) == (epoch == 1)
+
+
+def test_a_transform_and_a_mixer_in_one_collate_step():
+    data = augment.Indexed(TensorDataset(torch.rand(4, 1, 6, 6), torch.arange(4) % 3))
+    mixer = Mixup(1.0, 3, seed=0)
+    step = augment.collate(augment.HorizontalFlip(1.0), collate_fn=mixer.collate)
+    (x, y), = DataLoader(data, batch_size=4, collate_fn=step)
+    assert x.shape == (4, 1, 6, 6) and y.shape == (4, 3)
+
+
 def test_a_mixed_loader_stands_for_its_loader():
     data = TensorDataset(torch.rand(8, 1, 4, 4), torch.arange(8) % 2)
     loader = DataLoader(data, batch_size=4)
@@ -571,6 +599,9 @@ def test_a_mixed_loader_stands_for_its_loader():
     assert not torch.equal(first[0], second[0])  # the calls go on
     mixed.set_epoch(0)
     assert torch.equal([x for x, _ in mixed][1], first[1])
+    turned = augment.AugmentedDataset(data, augment.HorizontalFlip())
+    MixedLoader(DataLoader(turned, batch_size=4), Mixup(1.0, 2)).set_epoch(7)
+    assert turned.epoch == 7
 
 
 # --- whatever comes ---------------------------------------------------------------------

@@ -9,8 +9,7 @@ import numpy as np
 
 from tensorgrad._graph import Tensor, wrap
 from tensorgrad.errors import ArgumentError
-from tensorgrad.kernels import sampling
-from tensorgrad.random import resolve
+from tensorgrad.utils.data.sampler import draw_seed
 
 from ._strategy import targets
 
@@ -115,7 +114,7 @@ def random_state_of(seed) -> np.random.RandomState:
     if isinstance(seed, np.random.RandomState):
         return seed
     if seed is None:
-        seed = int(sampling.random(resolve(None), ()) % 2**32)
+        seed = draw_seed(None) % 2**32
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
         raise TypeError(
             f"random_state should be None, an integer or a RandomState, got {type(seed).__name__}"
