@@ -16,6 +16,8 @@ class Chance(Transform):
     ``change(batch, params)``, which gets only the images that change.
     """
 
+    p: float
+
     def strengths(self, n, shape, rng) -> dict:
         """Further parameters, as of ``sample``."""
         return {}

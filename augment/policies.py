@@ -42,7 +42,7 @@ class _Policy(Transform):
 
     levels = "torchvision"
     interpolation = "nearest"
-    fill = 0.0
+    fill: float | tuple = 0.0
     partners = None
 
     def apply(self, batch, params):
