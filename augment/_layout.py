@@ -20,6 +20,7 @@ LAYOUTS = {
 _BY_RANK = {4: "NCHW", 3: "CHW", 2: "HW"}
 # How far, in parts of the range, values may lie outside it: what rounding does. They are clipped.
 _SLACK = 1e-4
+_FEW = 16  # channels
 
 
 def view_of(array, layout):
@@ -56,6 +57,16 @@ def shape_of(images, layout):
     array = images.detach().numpy() if isinstance(images, Tensor) else np.asarray(images)
     view = view_of(array, _layout_of(array, layout, "images"))
     return len(view), view.shape[1:]
+
+
+def _contiguous(view):
+    """The images (n, H, W, C) in one piece; channel by channel takes a quarter of the time."""
+    if view.flags.c_contiguous or view.shape[-1] > _FEW:
+        return np.ascontiguousarray(view)
+    out = np.empty(view.shape, view.dtype)
+    for channel in range(view.shape[-1]):
+        out[..., channel] = view[..., channel]
+    return out
 
 
 class Images:
@@ -111,7 +122,7 @@ class Images:
 
         It is uint8, or float32 or float64 in [0, 1].
         """
-        block = np.ascontiguousarray(self.view[rows])
+        block = _contiguous(self.view[rows])
         if self.dtype == np.float16:
             block = block.astype(np.float32)
         if not self.plain:

@@ -1,0 +1,566 @@
+"""tensorgrad.augment's frame: keyed randomness, composition, layouts, datasets, JSON."""
+
+import multiprocessing
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tensorgrad as torch
+from tensorgrad import augment
+from tensorgrad.augment import KeyedRng, Transform
+from tensorgrad.augment._random import philox
+from tensorgrad.utils.data import DataLoader
+
+
+def images(n=6, size=(7, 5), channels=3, dtype=np.uint8, seed=0):
+    x = np.random.default_rng(seed).integers(0, 256, (n, channels, *size), dtype=np.uint8)
+    return x if dtype == np.uint8 else (x / 255).astype(dtype)
+
+
+def pipeline():
+    """Every kind of policy, some inside others."""
+    return augment.Compose([
+        augment.RandomCrop((7, 5), padding=2),
+        augment.OneOf([augment.HorizontalFlip(0.7), augment.Rotate(40)], p=[1, 2]),
+        augment.RandomApply([augment.VerticalFlip(0.5), augment.Shift(0.3)], p=0.6),
+        augment.RandomOrder([augment.Rotate(20), augment.Scale((0.5, 2.0)), augment.Shear(20)]),
+        augment.Sequential(augment.HorizontalFlip(), augment.Perspective(0.5, 0.5)),
+    ])  # fmt: skip
+
+
+# --- Philox and the streams of samples ------------------------------------------------------------
+
+# Random123 1.14, kat_vectors: philox4x32, 10 rounds.
+KNOWN = [
+    ((0,) * 4, (0,) * 2, "6627e8d5 e169c58d bc57ac4c 9b00dbd8"),
+    ((0xFFFFFFFF,) * 4, (0xFFFFFFFF,) * 2, "408f276d 41c83b0e a20bc7c6 6d5451fd"),
+    (
+        (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344), (0xA4093822, 0x299F31D0),
+        "d16cfe09 94fdcceb 5001e420 24126ea1",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("counter", "key", "expected"), KNOWN, ids=["zero", "ones", "pi"])
+def test_philox_gives_the_published_words(counter, key, expected):
+    words = philox([np.array([w], np.uint64) for w in counter], [np.uint64(k) for k in key])
+    assert " ".join(f"{int(w[0]):08x}" for w in words) == expected
+
+
+DRAWS = {
+    "random": lambda r: r.random((2, 3)),
+    "float32": lambda r: r.random(40, np.float32),
+    "uniform": lambda r: r.uniform(-1, 2),
+    "integers": lambda r: r.integers(3, 9, 5),
+    "normal": lambda r: r.normal(1, 2, (3, 5)),
+    "normal32": lambda r: r.normal(size=33, dtype=np.float32),
+    "bernoulli": lambda r: r.bernoulli(0.3),
+    "choice": lambda r: r.choice(4, [1, 0, 2, 3]),
+    "permutation": lambda r: r.permutation(6),
+    "beta": lambda r: r.beta(0.4, 0.4),
+    "gamma": lambda r: r.gamma(0.5, 3),
+    "dirichlet": lambda r: r.dirichlet(1.0, 3),
+    "key": lambda r: r.key(),
+    "restored": lambda r: KeyedRng.restore(r.key()).random(7),
+    "large": lambda r: r.random(40_000, np.float32),
+}
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_a_row_depends_on_its_index_alone(name):
+    draw, index = DRAWS[name], np.array([5, 0, 123456789012, 7])
+    together, alone = KeyedRng(3, 1, index), [KeyedRng(3, 1, [i]) for i in index]
+    for _ in range(3):  # one draw after another, so that the words left over are used too
+        rows = draw(together)
+        assert len(rows) == 4
+        np.testing.assert_array_equal(rows, np.concatenate([draw(r) for r in alone]))
+        rng_moves = draw(together)
+        assert (rng_moves != rows).any()
+        [draw(r) for r in alone]
+
+
+def test_streams_differ_by_each_part_of_their_key():
+    base = {"seed": 1, "epoch": 2, "index": [3]}
+    others = [{"seed": 2}, {"epoch": 3}, {"index": [4]}, {"seed": 1 + 2**32}, {"epoch": 2 + 2**32},
+              {"index": [3 + 2**32]}]  # fmt: skip
+    rngs = [KeyedRng(**base)] + [KeyedRng(**{**base, **o}) for o in others]
+    rngs += [KeyedRng(**base).child(0), KeyedRng(**base).child(1), KeyedRng(**base).child(0).child(1)]
+    values = [float(r.random()[0]) for r in rngs]
+    assert len(set(values)) == len(values)
+
+
+def test_draws_have_their_distributions():
+    from scipy import stats
+
+    rng = KeyedRng(0, 0, np.arange(4000))
+    assert stats.kstest(rng.random(), "uniform").pvalue > 1e-3
+    assert stats.kstest(rng.random(5, np.float32).ravel(), "uniform").pvalue > 1e-3
+    assert stats.kstest(rng.normal(2, 3), "norm", (2, 3)).pvalue > 1e-3
+    assert stats.kstest(rng.normal(size=7, dtype=np.float32).ravel(), "norm").pvalue > 1e-3
+    assert stats.kstest(rng.beta(0.4, 2), "beta", (0.4, 2)).pvalue > 1e-3
+    assert stats.kstest(rng.gamma(0.7), "gamma", (0.7,)).pvalue > 1e-3
+    counts = np.bincount(rng.choice(3, [1, 0, 3]), minlength=3)
+    assert counts[1] == 0 and stats.chisquare(counts[[0, 2]], [1000, 3000]).pvalue > 1e-3
+    assert stats.chisquare(np.bincount(rng.integers(-2, 5) + 2)).pvalue > 1e-3
+    orders = rng.permutation(3) @ [9, 3, 1]
+    assert stats.chisquare(np.unique(orders, return_counts=True)[1]).pvalue > 1e-3
+    np.testing.assert_allclose(rng.dirichlet(0.3, 4).sum(axis=1), 1)
+
+
+def test_neighbouring_samples_are_not_correlated():
+    values = KeyedRng(0, 0, np.arange(2000)).random(8)
+    correlation = np.corrcoef(np.concatenate([values[:-1], values[1:]], axis=1).T)
+    assert np.abs(correlation - np.eye(16)).max() < 5 / np.sqrt(2000)
+
+
+# --- the promise: by (seed, epoch, index), whatever the batch, order and workers ------------------
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.permutations(range(6)), st.integers(1, 6), st.integers(0, 2**40), st.integers(0, 9))
+def test_an_image_is_the_same_in_any_batch_and_order(order, size, seed, epoch):
+    x, t = images(), pipeline()
+    index = np.array([3, 1, 4, 15, 9, 2])
+    expected = t(x, seed=seed, epoch=epoch, index=index)
+    for start in range(0, 6, size):
+        rows = list(order[start : start + size])
+        got = t(x[rows], seed=seed, epoch=epoch, index=index[rows])
+        np.testing.assert_array_equal(got, expected[rows])
+
+
+def test_one_image_alone_is_as_in_a_batch():
+    x, t = images(dtype=np.float32), pipeline()
+    batch = t(x, seed=1, index=np.arange(6))
+    for i in range(6):
+        np.testing.assert_array_equal(t(x[i], seed=1, index=i), batch[i])
+
+
+def test_epochs_and_seeds_differ():
+    x, t = np.repeat(images(1), 40, axis=0), pipeline()
+    one = t(x, seed=0, epoch=0)
+    assert (t(x, seed=0, epoch=1) != one).any()
+    assert (t(x, seed=1, epoch=0) != one).any()
+    assert len(np.unique(one.reshape(40, -1), axis=0)) > 20
+
+
+def test_blocks_and_threads_change_nothing(monkeypatch):
+    from tensorgrad.augment import _threads
+
+    x, t = images(24), pipeline()
+    expected = t(x, seed=5)
+    monkeypatch.setattr(_threads, "_BLOCK", 7 * 5 * 3 * 4)
+    monkeypatch.setattr(_threads, "_LARGE", 1)
+    for count in (1, 3):
+        monkeypatch.setattr(_threads, "_threads", lambda count=count: count)
+        assert len(_threads.blocks_of(24, 7 * 5 * 3)) == 6
+        np.testing.assert_array_equal(t(x, seed=5), expected)
+
+
+def test_threads_are_those_of_the_setting():
+    from tensorgrad.augment import _threads
+
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        assert _threads._threads() == torch.get_num_threads()
+    finally:
+        torch.set_num_threads(before)
+    assert _threads._threads() == before
+
+
+def test_an_error_on_a_thread_reaches_the_caller(monkeypatch):
+    from tensorgrad.augment import _threads
+
+    class Fails(Transform):
+        def apply(self, batch, params):
+            raise ArithmeticError("of the transform")
+
+    monkeypatch.setattr(_threads, "_BLOCK", 1)
+    monkeypatch.setattr(_threads, "_LARGE", 1)
+    monkeypatch.setattr(_threads, "_threads", lambda: 2)
+    with pytest.raises(ArithmeticError, match="of the transform"):
+        Fails()(images())
+
+
+def test_plain_calls_draw_from_the_default_generator():
+    x, t = images(), pipeline()
+    torch.manual_seed(0)
+    first, second = t(x), t(x)
+    torch.manual_seed(0)
+    np.testing.assert_array_equal(t(x), first)
+    assert (first != second).any()
+
+
+def test_keyed_calls_leave_the_default_generator_alone():
+    before = torch.get_rng_state()
+    pipeline()(images(), seed=0)
+    pipeline()(images(), index=np.arange(6))
+    assert (torch.get_rng_state() == before).all()
+
+
+def test_the_position_in_the_pipeline_counts():
+    x = np.repeat(images(1), 64, axis=0)
+    two = augment.Compose([augment.HorizontalFlip(), augment.HorizontalFlip()])
+    params = two.draw(x, seed=0)
+    on = [inner["on"] for inner in params["inner"]]
+    assert (on[0] != on[1]).any()
+
+
+@pytest.mark.parametrize("make", [
+    lambda: pipeline(), lambda: augment.Elastic(), lambda: augment.RandomResizedCrop(4),
+], ids=["pipeline", "elastic", "resized"])  # fmt: skip
+def test_replay_repeats(make):
+    x, t = images(), make()
+    params = t.draw(x, seed=3)
+    np.testing.assert_array_equal(t.replay(x, params), t(x, seed=3))
+    np.testing.assert_array_equal(t.replay(x[:, :1], params), t(x[:, :1], seed=3))
+
+
+def test_replay_needs_parameters_of_as_many_images():
+    t = augment.HorizontalFlip()
+    with pytest.raises(ValueError, match="params are those of 6 images, but got 4"):
+        t.replay(images(4), t.draw(images(6)))
+
+
+# --- layouts, types, ranges -----------------------------------------------------------------------
+
+LAYOUTS = {
+    "NCHW": lambda x: x,
+    "NHWC": lambda x: x.transpose(0, 2, 3, 1),
+    "NHW": lambda x: x[:, 0],
+    "CHW": lambda x: x[2],
+    "HWC": lambda x: x[2].transpose(1, 2, 0),
+    "HW": lambda x: x[2, 0],
+}
+
+
+@pytest.mark.parametrize("kind", ["array", "tensor", "strided"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts(layout, kind):
+    """What came in a layout goes back in it, and means the same."""
+    x, t = images(dtype=np.float32), augment.Compose([augment.Rotate(40), augment.Pad((1, 2))])
+    change = LAYOUTS[layout]
+    index = np.arange(6) if "N" in layout else [2]
+    given = change(x)
+    if kind == "strided":
+        given = np.repeat(given, 2, axis=-1)[..., ::2]
+        assert not given.flags.c_contiguous
+    before = given.copy()
+    wrapped = torch.from_numpy(given) if kind == "tensor" else given
+    got = t(wrapped, seed=4, index=index, layout=layout)
+    assert type(got) is type(wrapped)
+    expected = change(t(x, seed=4, index=np.arange(6)))
+    np.testing.assert_array_equal(np.asarray(got), expected)
+    np.testing.assert_array_equal(given, before)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float16, np.float32, np.float64])
+def test_dtypes_are_kept(dtype):
+    x = images(dtype=dtype)
+    got = pipeline()(x, seed=0)
+    assert got.dtype == dtype
+    levels = pipeline()(images(dtype=np.float64), seed=0)
+    scale, slack = (255, 0.75) if dtype == np.uint8 else (1, np.finfo(dtype).eps * 4 + 3e-6)
+    # uint8 is rounded by each of the steps, so a level or two may be lost on the way.
+    np.testing.assert_allclose(got / scale, levels, atol=3 * slack / scale)
+
+
+def test_another_range_is_declared():
+    x = images(dtype=np.float64)
+    expected = pipeline()(x, seed=0)
+    got = pipeline()(x * 4 - 2, seed=0, value_range=(-2, 2))
+    np.testing.assert_allclose(got, expected * 4 - 2, atol=1e-12)
+
+
+def test_rounding_beyond_the_range_is_clipped():
+    x = np.full((1, 2, 2), 1 + 1e-6)
+    assert augment.HorizontalFlip(1.0)(x).max() == 1.0
+
+
+def test_results_share_no_memory_with_their_input():
+    x = images(dtype=np.float32)
+    for t in (augment.HorizontalFlip(0.0), augment.Compose([]), augment.Rotate((0, 0))):
+        got = t(x, layout="NHWC")
+        np.testing.assert_array_equal(got, x)
+        assert not np.shares_memory(got, x)
+
+
+def test_inputs_cannot_be_written():
+    class Writes(Transform):
+        def apply(self, batch, params):
+            batch[...] = 0
+            return batch
+
+    x = images(3)
+    before = x.copy()
+    with pytest.raises(ValueError, match="read-only"):
+        Writes()(x)
+    with pytest.raises(ValueError, match="read-only"):
+        Writes()(x, layout="NHWC")
+    np.testing.assert_array_equal(x, before)
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 7, 5), (2, 3, 1, 1), (1, 1, 1, 9), (3, 5, 7, 5)])
+def test_empty_batches_and_odd_sizes(shape):
+    x = np.zeros(shape, np.uint8)
+    t = augment.Compose([augment.RandomCrop(shape[2:], padding=1), augment.Rotate(9),
+                         augment.OneOf([augment.HorizontalFlip(), augment.Elastic()])])  # fmt: skip
+    assert t(x, layout="NCHW").shape == shape
+    assert t(x, layout="NCHW", seed=1).dtype == np.uint8
+
+
+def test_memory_stays_below_three_times_the_batch():
+    import tracemalloc
+
+    t = augment.Compose([augment.Rotate(20), augment.RandomApply(augment.Scale((0.8, 1.2)))])
+    x = np.zeros((64, 3, 128, 128), np.uint8)
+    t(x[:2], seed=0)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)  # each thread holds a block of its own
+    tracemalloc.start()
+    try:
+        t(x, seed=0)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+        torch.set_num_threads(before)
+    assert peak + x.nbytes < 3 * x.nbytes + (16 << 20)  # the block's own arrays do not grow
+
+
+# --- errors ---------------------------------------------------------------------------------------
+
+BAD_CALLS = {
+    "rank": (lambda t: t(np.zeros(4)), ValueError, r"images must have 2 .* got shape \(4,\)"),
+    "rank of layout": (
+        lambda t: t(np.zeros((2, 3, 4)), layout="NCHW"), ValueError, "needs 4 dimensions",
+    ),
+    "layout": (lambda t: t(np.zeros((2, 2)), layout="WH"), ValueError, "layout must be one of"),
+    "channels last": (
+        lambda t: t(np.zeros((8, 32, 32, 3))), ValueError, r"\(8, 32, 32, 3\) .* layout='NHWC'",
+    ),
+    "range": (
+        lambda t: t(np.full((1, 2, 2), 2.0)), ValueError, r"\(1, 2, 2\) .* to 2, outside value_r",
+    ),
+    "nan": (lambda t: t(np.full((2, 2), np.nan)), ValueError, "outside value_range"),
+    "range itself": (
+        lambda t: t(np.zeros((2, 2)), value_range=(1, 0)), ValueError, "value_range must be",
+    ),
+    "dtype": (lambda t: t(np.zeros((2, 2), np.int64)), TypeError, r"int64 of shape \(2, 2\)"),
+    "index": (lambda t: t(np.zeros((2, 2)), index=[1, 2]), ValueError, "index must hold 1 integ"),
+    "index below 0": (lambda t: t(np.zeros((2, 2)), index=-1), ValueError, "index must hold"),
+    "index of floats": (lambda t: t(np.zeros((2, 2)), index=0.5), ValueError, "index must hold"),
+    "seed": (lambda t: t(np.zeros((2, 2)), seed=-1), ValueError, "seed must be an integer"),
+    "epoch": (lambda t: t(np.zeros((2, 2)), epoch=1.5), ValueError, "epoch must be an integer"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD_CALLS)
+def test_bad_calls(name):
+    call, error, message = BAD_CALLS[name]
+    with pytest.raises(error, match=message):
+        call(augment.HorizontalFlip())
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.1, float("nan"), True, "0.5", None])
+@pytest.mark.parametrize("make", [
+    augment.HorizontalFlip, lambda p: augment.RandomApply([], p), lambda p: augment.Perspective(0.5, p),
+], ids=["flip", "apply", "perspective"])  # fmt: skip
+def test_probabilities_lie_between_0_and_1(make, p):
+    with pytest.raises(ValueError, match=r"p must be a probability in \[0, 1\]"):
+        make(p)
+
+
+@pytest.mark.parametrize(("make", "error", "message"), [
+    (lambda: augment.OneOf([]), ValueError, "at least one"),
+    (lambda: augment.OneOf([augment.HorizontalFlip()], p=[1, 2]), ValueError, "p must hold 1"),
+    (lambda: augment.OneOf([augment.HorizontalFlip()], p=[0]), ValueError, "p must hold 1"),
+    (lambda: augment.Compose([len]), TypeError, r"transforms\[0\] must be a Transform"),
+    (lambda: augment.from_dict({"transform": "Nothing"}), ValueError, "no transform is called"),
+    (lambda: augment.RandomApply(augment.CenterCrop(3))(images()), ValueError, "one size"),
+], ids=["none", "weights", "zero", "function", "unknown", "size"])  # fmt: skip
+def test_bad_compositions(make, error, message):
+    with pytest.raises(error, match=message):
+        make()
+
+
+# --- policies -------------------------------------------------------------------------------------
+
+
+class Adds(Transform):
+    """Adds to the images, to see what was applied."""
+
+    def __init__(self, amount):
+        self.amount = amount
+
+    def apply(self, batch, params):
+        return batch + np.uint8(self.amount)
+
+
+def test_one_of_applies_one_as_often_as_it_should():
+    x = np.zeros((4000, 1, 1), np.uint8)
+    got = augment.OneOf([Adds(1), Adds(2), Adds(4)], p=[1, 0, 3])(x, seed=0, layout="NHW")
+    counts = np.bincount(got.ravel(), minlength=5)
+    assert counts[1] + counts[4] == 4000 and abs(counts[1] - 1000) < 120
+
+
+def test_random_apply_applies_all_or_none():
+    x = np.zeros((4000, 1, 1), np.uint8)
+    got = augment.RandomApply([Adds(1), Adds(2)], p=0.25)(x, seed=0, layout="NHW")
+    counts = np.bincount(got.ravel(), minlength=4)
+    assert counts[0] + counts[3] == 4000 and abs(counts[3] - 1000) < 120
+
+
+def test_random_order_applies_all_in_every_order():
+    class Doubles(Adds):
+        def apply(self, batch, params):
+            return batch * np.uint8(self.amount)
+
+    x = np.ones((3000, 1, 1), np.uint8)
+    got = augment.RandomOrder([Adds(1), Doubles(2), Adds(5)])(x, seed=0, layout="NHW")
+    orders = {(1 + 1) * 2 + 5, (1 + 1 + 5) * 2, 1 * 2 + 6, (1 + 5) * 2 + 1, (1 + 5 + 1) * 2}
+    values, counts = np.unique(got, return_counts=True)
+    assert set(values.tolist()) == orders and counts.min() > 400
+
+
+# --- JSON -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("via", ["dict", "json", "file"])
+def test_pipelines_survive_saving(via, tmp_path):
+    t = pipeline()
+    if via == "file":
+        augment.save(t, tmp_path / "pipeline.json")
+        again = augment.load(tmp_path / "pipeline.json")
+    else:
+        again = augment.from_dict(t.to_dict()) if via == "dict" else augment.from_json(t.to_json())
+    assert repr(again) == repr(t)
+    np.testing.assert_array_equal(again(images(), seed=2), t(images(), seed=2))
+
+
+def test_transforms_of_ones_own_are_saved_by_name():
+    assert augment.from_json(Adds(3).to_json()).amount == 3
+
+
+def test_what_json_cannot_hold_is_named():
+    with pytest.raises(TypeError, match=r"Adds.amount is a set"):
+        Adds({1}).to_json()
+
+
+# --- datasets and the DataLoader ------------------------------------------------------------------
+
+
+def samples(n=11):
+    x = images(n, dtype=np.float32)
+    return [(torch.from_numpy(x[i]), i) for i in range(n)]
+
+
+def loaded(dataset, **kwargs):
+    """The images of a loader by their index."""
+    out = {}
+    for x, y in DataLoader(dataset, **kwargs):
+        out.update({int(i): np.asarray(image) for image, i in zip(x, y, strict=True)})
+    return out
+
+
+SETTINGS = {
+    "one by one": {"batch_size": 1},
+    "batches": {"batch_size": 4},
+    "shuffled": {"batch_size": 3, "shuffle": True},
+    "workers": {"batch_size": 2, "num_workers": 2},
+    "spawned": {"batch_size": 6, "num_workers": 1, "multiprocessing_context": "spawn"},
+}
+
+
+@pytest.mark.parametrize("step", ["dataset", "collate"])
+@pytest.mark.parametrize("name", SETTINGS)
+def test_loaders_of_any_kind_give_the_same_images(name, step):
+    t, data = pipeline(), samples()
+    keyed = {"seed": 7, "epoch": 3}
+    expected = {i: np.asarray(t(x, index=i, **keyed)) for x, i in data}
+    if step == "dataset":
+        dataset, more = augment.AugmentedDataset(data, t, seed=7), {}
+    else:
+        dataset, more = augment.Indexed(data), {"collate_fn": augment.collate(t, seed=7)}
+    dataset.set_epoch(3)
+    got = loaded(dataset, **SETTINGS[name], **more)
+    assert got.keys() == expected.keys()
+    for i, image in expected.items():
+        np.testing.assert_array_equal(got[i], image)
+
+
+def test_batches_are_asked_for_as_a_whole():
+    class Counts(augment.AugmentedDataset):
+        asked = ()
+
+        def __getitems__(self, indices):
+            self.asked = (*self.asked, list(indices))
+            return super().__getitems__(indices)
+
+    data = Counts(samples(5), augment.HorizontalFlip())
+    loaded(data, batch_size=3)
+    assert data.asked == ([0, 1, 2], [3, 4])
+
+
+def test_workers_that_stay_see_the_epoch_change():
+    if "fork" not in multiprocessing.get_all_start_methods():
+        pytest.skip("needs fork")
+    data = augment.AugmentedDataset(samples(), pipeline())
+    loader = DataLoader(data, batch_size=4, num_workers=1, persistent_workers=True,
+                        multiprocessing_context="fork")  # fmt: skip
+    for epoch in (0, 1):
+        data.set_epoch(epoch)
+        first = np.asarray(next(iter(loader))[0][1])
+        expected = pipeline()(data.dataset[1][0], seed=0, epoch=epoch, index=1)
+        np.testing.assert_array_equal(first, np.asarray(expected))
+        list(loader)
+
+
+def test_each_epoch_differs():
+    data = augment.AugmentedDataset(samples(), pipeline())
+    epochs = []
+    for epoch in range(3):
+        data.set_epoch(epoch)
+        epochs.append(np.stack([np.asarray(data[i][0]) for i in range(11)]))
+    assert (epochs[0] != epochs[1]).any() and (epochs[1] != epochs[2]).any()
+
+
+def test_datasets_are_pickled_with_their_epoch():
+    data = augment.AugmentedDataset(samples(2), augment.HorizontalFlip())
+    data.set_epoch(5)
+    assert pickle.loads(pickle.dumps(data)).epoch == 5
+
+
+def test_samples_of_different_sizes():
+    data = [(np.zeros((3, 4 + i % 2, 5), np.float32), i) for i in range(4)]
+    got = augment.AugmentedDataset(data, augment.Resize((2, 2))).__getitems__([3, 0, 1])
+    assert [y for _, y in got] == [3, 0, 1]
+    assert all(x.shape == (3, 2, 2) for x, _ in got)
+
+
+def test_samples_that_are_dicts_take_their_boxes_along():
+    x = images(1)[0]
+    sample = {"image": x, "boxes": np.array([[0.0, 0, 2, 3]]), "labels": [4], "mask": x[0],
+              "name": "a"}  # fmt: skip
+    data = augment.AugmentedDataset([sample], augment.HorizontalFlip(1.0))
+    got = data[0]
+    np.testing.assert_array_equal(got["boxes"], [[3, 0, 5, 3]])
+    np.testing.assert_array_equal(got["mask"], x[0, :, ::-1])
+    np.testing.assert_array_equal(got["image"], x[..., ::-1])
+    assert got["labels"] == [4] and got["name"] == "a"
+    assert sample["boxes"][0, 0] == 0
+
+
+def test_images_alone_and_the_last_from_behind():
+    x = images(3)
+    data = augment.AugmentedDataset(list(x), pipeline(), seed=1)
+    np.testing.assert_array_equal(data[-1], data[2])
+    np.testing.assert_array_equal(data[2], pipeline()(x[2], seed=1, index=2))
+
+
+def test_collate_needs_samples_that_know_their_index():
+    loader = DataLoader(samples(), collate_fn=augment.collate(augment.HorizontalFlip()))
+    with pytest.raises(TypeError, match=r"augment.Indexed\(dataset\)"):
+        next(iter(loader))
