@@ -51,6 +51,9 @@ GRAPH, ELEMENTWISE = "tensorgrad/_graph.py", "tensorgrad/ops/elementwise.py"
 INPLACE, REGISTRY = "tensorgrad/_inplace.py", "tensorgrad/_registry.py"
 AUTOGRAD, ENGINE, NN = "tests/test_autograd.py::", "tests/test_engine.py::", "tests/test_nn.py::"
 OPTIM, WRITES = "tests/test_optim.py::", "tests/test_inplace.py::"
+CHECKPOINTS, TRAIN_FILES = "tensorgrad/train/checkpoints.py", "tests/test_train_checkpoints.py::"
+KILLS = TRAIN_FILES + "test_killed_and_resumed_runs_end_as_those_that_nobody_killed"
+CTRL_C = TRAIN_FILES + "test_an_interrupted_run_goes_on_as_if_nothing_had_been"
 
 FAULTS = [
     # --- derivatives --------------------------------------------------------------------
@@ -217,6 +220,47 @@ FAULTS = [
           f"{OPTIM}test_adam_by_hand"),
     Fault("SGD with nesterov does not look ahead", "optim/sgd.py",
           'if group["nesterov"]:', "if False:", f"{OPTIM}test_trajectory_is_pytorchs"),
+    # --- training -----------------------------------------------------------------------
+    Fault("a resumed fit has dropout's masks from anywhere", CHECKPOINTS,
+          'default_generator.set_state(states["default"])', "pass", f"{KILLS} {CTRL_C}"),
+    Fault("a resumed fit draws a DataLoader's order anew", "tensorgrad/train/trainer.py",
+          "set_generators(self._start, self._sources)", "pass", KILLS),
+    Fault("a resumed fit begins its epoch anew", "tensorgrad/train/trainer.py",
+          "batches = source.epoch(self.epoch - 1, self.batch)",
+          "batches = source.epoch(self.epoch - 1)", f"{KILLS} {CTRL_C}"),
+    Fault("a checkpoint forgets the schedule", CHECKPOINTS,
+          '(trainer.scheduler, "scheduler"))', ')', KILLS),
+    Fault("a checkpoint forgets the metrics of a part of an epoch", CHECKPOINTS,
+          '_load_meter(meter, state["meters"][name])', "pass", f"{KILLS} {CTRL_C}"),
+    Fault("a checkpoint forgets the best weights", "tensorgrad/train/stopping.py",
+          'setattr(self, name, state_dict[name])', "pass", KILLS),
+    Fault("a checkpoint falls into the midst of an accumulated step", CHECKPOINTS,
+          "if self.due and not trainer._pending:", "if self.due:", KILLS),
+    Fault("the checkpoint of an interrupted fit has the best weights, not the last",
+          "tensorgrad/train/trainer.py",
+          "            if saver is not None:\n                saver.save(self)\n",
+          "        if saver is not None:\n            saver.save(self)\n", CTRL_C),
+    Fault("an altered value in a checkpoint is not noticed", "tensorgrad/serialization/sealed.py",
+          'sha.update(array.reshape(-1).view("u1"))', "pass", TRAIN_FILES + "test_any_altered_byte"
+          "_and_any_cut_is_noticed"),
+    Fault("a full disk ends the training", CHECKPOINTS,
+          "except OSError as error:\n            last",
+          "except EOFError as error:\n            last",
+          TRAIN_FILES + "test_a_write_that_fails_warns_and_loses_nothing"),
+    Fault("an error leaves the last weights", "tensorgrad/train/trainer.py",
+          "stack.callback(callback.on_fit_end, self)", "callback.on_fit_end(self)",
+          "tests/test_train_callbacks.py::test_the_best_weights_are_restored_however_fit_ends"),
+    Fault("a second fit forgets the best so far", "tensorgrad/train/stopping.py",
+          "if trainer.history is not self._history:", "if True:",
+          "tests/test_train_callbacks.py::test_the_best_so_far_is_kept_for_the_same_trainer_and_not"
+          "_for_another"),
+    Fault("batches of an accumulated step count alike", "tensorgrad/train/trainer.py",
+          "full_like(value, weight)", "full_like(value, 8)",
+          "tests/test_trainer.py::test_accumulated_batches_are_one_large_batch"),
+    Fault("the order of the data hangs on the default generator", "tensorgrad/train/batches.py",
+          "order = sampling.randperm(generator, self.size)",
+          "order = sampling.randperm(__import__('tensorgrad').random.resolve(None), self.size)",
+          "tests/test_trainer.py::test_the_order_depends_on_seed_and_epoch_alone"),
     # --- data, files, random numbers, structure -----------------------------------------
     Fault("the loader drops the last, smaller batch", "tensorgrad/utils/data/sampler.py",
           "if self.drop_last and len(batch) < self.batch_size:", "if len(batch) < self.batch_size:",
