@@ -26,6 +26,7 @@ class CSVLogger(Callback):
         OSError: at the start of a fit, that the file cannot be written.
 
     >>> import os, tempfile
+    >>> from pathlib import Path
     >>> import tensorgrad as torch
     >>> from tensorgrad.train import CSVLogger, Trainer
     >>> model = torch.nn.Linear(1, 1)
@@ -35,7 +36,7 @@ class CSVLogger(Callback):
     ...     log = CSVLogger(os.path.join(folder, "log.csv"))
     ...     trainer = Trainer(model, torch.nn.MSELoss(), sgd, callbacks=[log])
     ...     _ = trainer.fit((x, x), epochs=2, progress=False)
-    ...     print(open(log.path).readline().strip())
+    ...     print(Path(log.path).read_text().splitlines()[0])
     epoch,iteration,train_loss,lr,seconds
     """
 
