@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["INTERPOLATIONS", "MODES", "copy_exactly", "fold", "resample", "whole_steps"]
+__all__ = ["INTERPOLATIONS", "MODES", "copy_exactly", "fill_of", "fold", "resample", "whole_steps"]
 
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
 MODES = ("constant", "edge", "reflect", "wrap")
@@ -73,6 +73,25 @@ def resample(images, grid, size, interpolation="bilinear", mode="constant", fill
             rows = slice(i, i + len(part)), slice(j, min(j + lines, h))
             _read(planes, positions(*rows, (width, height), mode), out[rows])
     return out
+
+
+def fill_of(fill, images):
+    """``fill`` for images of one dtype and number of channels.
+
+    Raises:
+        ValueError: it is out of their range, or has another number of channels.
+    """
+    values, channels = np.asarray(fill, np.float64), images.shape[-1]
+    most = 255 if images.dtype == np.uint8 else 1
+    whole = images.dtype != np.uint8 or (values == np.floor(values)).all()
+    fits = values.shape in ((), (channels,))
+    if not (fits and whole and ((values >= 0) & (values <= most)).all()):
+        kind = "an integer from 0 to 255" if most == 255 else "a number from 0 to 1"
+        raise ValueError(
+            f"fill must be {kind} for {images.dtype} images, or one for each of {channels} "
+            f"channels; got {fill!r}"
+        )
+    return values
 
 
 def _positions(grid, size):

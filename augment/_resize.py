@@ -107,8 +107,9 @@ def resize_boxes(images, boxes, size, interpolation="bilinear", antialias=True):
             skip pixels.
 
     Returns:
-        (n, h, w, C) of the dtype of ``images``. uint8 is rounded after the first axis and after
-        the second, as in Pillow.
+        (n, h, w, C) of the dtype of ``images``. uint8 is rounded after the first axis, which is
+        the width, and after the second, as in Pillow (since 13.0 Pillow begins with the height
+        where that shrinks much more).
     """
     n, height, width, channels = images.shape
     h, w = size

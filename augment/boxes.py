@@ -187,20 +187,20 @@ class Targets:
 
     def _check_boxes(self):
         h, w = self.images.view.shape[1:3]
-        low = -self.tolerance
         for i, boxes in enumerate(self.boxes):
-            for box in boxes:
-                x1, y1, x2, y2 = box
-                if x1 > x2 or y1 > y2:
-                    raise ValueError(
-                        f"boxes of image {i}: {box} is not x1, y1, x2, y2 with x1 <= x2, y1 <= y2"
-                    )
-                out = min(x1, y1) < low or x2 > w + self.tolerance or y2 > h + self.tolerance
-                if out:
-                    raise ValueError(
-                        f"boxes of image {i}: {box} stands out of a picture {w} wide and {h} high "
-                        f"by more than tolerance={self.tolerance} pixels; clip it or raise it"
-                    )
+            turned = (boxes[:, :2] > boxes[:, 2:]).any(axis=1)
+            if turned.any():
+                raise ValueError(
+                    f"boxes of image {i}: {boxes[turned][0]} is not x1, y1, x2, y2 with "
+                    "x1 <= x2 and y1 <= y2"
+                )
+            beyond = np.maximum(-boxes, boxes - [w, h, w, h]).max(axis=1, initial=0)
+            out = beyond > self.tolerance
+            if out.any():
+                raise ValueError(
+                    f"boxes of image {i}: {boxes[out][0]} stands out of a picture {w} wide and "
+                    f"{h} high by more than tolerance={self.tolerance} pixels; clip it or raise it"
+                )
 
     def _open_masks(self, masks):
         self.mask_tensor = isinstance(masks, Tensor)

@@ -112,6 +112,7 @@ def _joins(run, settings, t, own):
 
 def _fused(bundle, run, params):
     """A run of matrix transforms by the product of their matrices."""
+    from ._resample import fill_of
     from .geometry import map_points, warp
 
     shape = bundle.images.shape[1:]
@@ -122,7 +123,7 @@ def _fused(bundle, run, params):
         settings.update(t.settings())
         shape = t.output_shape(shape)
     size, how = tuple(shape[:2]), (settings["interpolation"], settings["mode"])
-    images = warp(bundle.images, matrices, size, *how, settings["fill"])
+    images = warp(bundle.images, matrices, size, *how, fill_of(settings["fill"], bundle.images))
     masks = bundle.masks
     if masks is not None:
         masks = warp(masks, matrices, size, "nearest", settings["mode"], bundle.mask_fill)

@@ -6,7 +6,7 @@ import numpy as np
 
 from ._layout import shape_of
 from ._random import KeyedRng
-from ._resample import resample
+from ._resample import fill_of, resample
 from .geometry import _finite, _Resampled
 
 __all__ = ["Elastic", "GridDistortion", "PiecewiseAffine", "ThinPlate", "thin_plate"]
@@ -33,7 +33,7 @@ class _Distortion(_Resampled):
         return resample(batch, grid, (h, w), interpolation, self.mode, fill)
 
     def apply(self, batch, params):
-        return self._warped(batch, params, self.interpolation, self.fill)
+        return self._warped(batch, params, self.interpolation, fill_of(self.fill, batch))
 
     def apply_masks(self, masks, params, fill=0):
         return self._warped(masks, params, "nearest", fill)

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from ._layout import shape_of
-from ._resample import INTERPOLATIONS, MODES, copy_exactly, resample, whole_steps
+from ._resample import INTERPOLATIONS, MODES, copy_exactly, fill_of, resample, whole_steps
 from ._transform import Transform
 from .compose import check_probability
 
@@ -262,9 +262,9 @@ class MatrixTransform(Transform):
         return {"interpolation": self.interpolation, "mode": self.mode, "fill": self.fill}
 
     def apply(self, batch, params):
-        shape = batch.shape[1:]
-        return warp(batch, self.matrices(params, shape), tuple(self.output_shape(shape)[:2]),
-                    self.interpolation, self.mode, self.fill)  # fmt: skip
+        shape, fill = batch.shape[1:], fill_of(self.fill, batch)
+        size = tuple(self.output_shape(shape)[:2])
+        return warp(batch, self.matrices(params, shape), size, self.interpolation, self.mode, fill)
 
     def apply_masks(self, masks, params, fill=0):
         shape = masks.shape[1:]
@@ -791,7 +791,7 @@ def rotate(
     [[0.5, 0.0], [0.0, 1.0]]
     """
     angles = _each(angle, shape_of(images, layout)[0], "angle")
-    limits = (angles.min(), angles.max()) if len(angles) else (0.0, 0.0)
+    limits = (np.min(angle), np.max(angle)) if np.size(angle) else (0.0, 0.0)
     transform = Rotate(limits, center, expand, interpolation, fill, mode)
     return transform.replay(images, {"angle": angles}, layout=layout, value_range=value_range)
 

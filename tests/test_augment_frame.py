@@ -87,7 +87,8 @@ def test_streams_differ_by_each_part_of_their_key():
     others = [{"seed": 2}, {"epoch": 3}, {"index": [4]}, {"seed": 1 + 2**32}, {"epoch": 2 + 2**32},
               {"index": [3 + 2**32]}]  # fmt: skip
     rngs = [KeyedRng(**base)] + [KeyedRng(**{**base, **o}) for o in others]
-    rngs += [KeyedRng(**base).child(0), KeyedRng(**base).child(1), KeyedRng(**base).child(0).child(1)]
+    first, second = (KeyedRng(**base).child(i) for i in (0, 1))
+    rngs += [first, second, first.child(1)]
     values = [float(r.random()[0]) for r in rngs]
     assert len(set(values)) == len(values)
 
@@ -366,7 +367,9 @@ def test_bad_calls(name):
 
 @pytest.mark.parametrize("p", [-0.1, 1.1, float("nan"), True, "0.5", None])
 @pytest.mark.parametrize("make", [
-    augment.HorizontalFlip, lambda p: augment.RandomApply([], p), lambda p: augment.Perspective(0.5, p),
+    augment.HorizontalFlip,
+    lambda p: augment.RandomApply([], p),
+    lambda p: augment.Perspective(0.5, p),
 ], ids=["flip", "apply", "perspective"])  # fmt: skip
 def test_probabilities_lie_between_0_and_1(make, p):
     with pytest.raises(ValueError, match=r"p must be a probability in \[0, 1\]"):
