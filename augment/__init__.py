@@ -27,6 +27,7 @@ from .cutmix import *  # noqa: F403
 from .dataset import *  # noqa: F403
 from .distortion import *  # noqa: F403
 from .erase import *  # noqa: F403
+from .gan import GANAugment as GANAugment
 from .geometry import *  # noqa: F403
 from .histogram import *  # noqa: F403
 from .mixers import *  # noqa: F403

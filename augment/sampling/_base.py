@@ -66,6 +66,17 @@ class Sampler:
             ValueError: shapes that do not fit, values that are not finite, or a class with too
                 few samples; the message says what it has.
         """
+        samples, labels = self._checked(X, y)
+        flat = samples.reshape(len(samples), -1)
+        work = copy.copy(self)  # so that a failed call leaves no trace, and a good one no tables
+        work.sampling_strategy_, work._shape = self._wanted(labels), samples.shape[1:]
+        new_samples, new_labels = work._resample(flat, labels)
+        vars(self).update({k: v for k, v in vars(work).items() if not k.startswith("_")})
+        new_samples = new_samples.reshape(-1, *samples.shape[1:])
+        return _like(new_samples, X), _like(new_labels, y)
+
+    def _checked(self, X, y):
+        """Samples and labels as arrays."""
         name = type(self).__name__
         samples, labels = _plain(X, "X"), _labels(y, name)
         if samples.ndim < 2 or len(samples) != len(labels):
@@ -73,15 +84,11 @@ class Sampler:
                 f"{name}: X should be (N, features) with one row for each of {len(labels)} "
                 f"labels, got {samples.shape}"
             )
-        if self._interpolates:
-            samples = self._numbers(samples)
-        flat = samples.reshape(len(samples), -1)
-        work = copy.copy(self)  # so that a failed call leaves no trace, and a good one no tables
-        work.sampling_strategy_ = targets(self.sampling_strategy, labels, self._over)
-        new_samples, new_labels = work._resample(flat, labels)
-        vars(self).update({k: v for k, v in vars(work).items() if not k.startswith("_")})
-        new_samples = new_samples.reshape(-1, *samples.shape[1:])
-        return _like(new_samples, X), _like(new_labels, y)
+        return (self._numbers(samples) if self._interpolates else samples), labels
+
+    def _wanted(self, labels):
+        """How many samples of each class to add, or to keep."""
+        return targets(self.sampling_strategy, labels, self._over)
 
     def _numbers(self, X):
         """``X`` as finite floating-point numbers."""
