@@ -362,12 +362,15 @@ def _gather(images, matrices, mode, fill, out):
             at = steps * (np.arange(table.shape[1]) + 0.5) + first - 0.5
             at = fold(at.astype(np.intp), size, mode)
             table[rows] = np.where(at < 0, images.size, at * stride)
-    down += np.arange(n)[:, None] * (height * width)
-    index = down[:, :, None] + across[:, None, :]
-    pixels = images.reshape(-1, channels)
-    if mode == "constant":  # an index beyond the last pixel is clipped to this one
-        pixels = np.concatenate([pixels, np.full((1, channels), fill, images.dtype)])
-    pixels.take(index, axis=0, out=out, mode="clip")
+    count = max(1, _PIXELS // (h * w))
+    for i in range(0, n, count):
+        part = images[i : i + count]
+        pixels = part.reshape(-1, channels)
+        if mode == "constant":  # an index beyond the last pixel is clipped to this one
+            pixels = np.concatenate([pixels, np.full((1, channels), fill, images.dtype)])
+        first = np.arange(len(part))[:, None] * (height * width)
+        index = (down[i : i + count] + first)[:, :, None] + across[i : i + count, None, :]
+        pixels.take(index, axis=0, out=out[i : i + count], mode="clip")
 
 
 def _copy(images, matrix, mode, fill, out):

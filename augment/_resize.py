@@ -13,6 +13,8 @@ _FILTERS = {
     "box": (lambda d: ((d > -0.5) & (d <= 0.5)) * 1.0, 0.5),
     **{name: (lambda d, f=f: f(np.abs(d)), reach) for name, (f, reach) in _KERNELS.items()},
 }
+# Elements that are filtered at once.
+_BLOCK = 1 << 18
 FILTERS = ("nearest", "area", *_FILTERS)
 
 
@@ -125,13 +127,30 @@ def resize_boxes(images, boxes, size, interpolation="bilinear", antialias=True):
     if (boxes == (0, 0, height, width)).all() and (h, w) == (height, width):
         return images
     kind = np.float64 if images.dtype == np.float64 else np.float32
-    # Each axis in turn comes first, so that a line of weights works on long lines of values.
-    # Turning whole lines as here takes 66 us for 224x224x3, turning pixels of three bytes 450.
+    out = np.empty((n, h, w, channels), images.dtype)
+    count = max(1, _BLOCK // (height * width * channels))
+    for i in range(0, n, count):
+        rows = slice(i, i + count)
+        taps = [(first[rows], weights[rows]) for first, weights in (across, down)]
+        out[rows] = _both(images[rows], taps, kind)
+    return out
+
+
+def _both(images, taps, kind):
+    """Images filtered along x and then along y, by (first inputs, weights) for each.
+
+    Each axis in turn comes first, so that a line of weights works on long lines of values.
+    Turning whole lines as here takes 66 us for 224x224x3, turning pixels of three bytes 450.
+    """
+    (n, height, width, channels), dtype = images.shape, images.dtype
+    across, down = taps
     lines = images.reshape(n, height, width * channels).transpose(0, 2, 1)
-    lines = _filtered(lines.astype(kind, order="C").reshape(n, width, -1), *across, images.dtype)
-    lines = lines.reshape(n, w * channels, height).transpose(0, 2, 1)
-    done = _filtered(np.ascontiguousarray(lines), *down, images.dtype)
-    return done.reshape(n, h, w, channels).astype(images.dtype, copy=False)
+    lines = np.ascontiguousarray(lines, kind).reshape(n, width, -1)
+    lines = _filtered(lines, *across, dtype)
+    lines = lines.reshape(n, -1, height).transpose(0, 2, 1)
+    return _filtered(np.ascontiguousarray(lines), *down, dtype).reshape(
+        n, down[0].shape[1], across[0].shape[1], channels
+    )
 
 
 def _filtered(x, first, weights, dtype):

@@ -152,7 +152,7 @@ def test_blocks_and_threads_change_nothing(monkeypatch):
 
     x, t = images(24), pipeline()
     expected = t(x, seed=5)
-    monkeypatch.setattr(_threads, "_BLOCK", 7 * 5 * 3 * 4)
+    monkeypatch.setattr(_threads, "_BLOCK", 1)
     monkeypatch.setattr(_threads, "_LARGE", 1)
     for count in (1, 3):
         monkeypatch.setattr(_threads, "_threads", lambda count=count: count)
@@ -179,7 +179,6 @@ def test_an_error_on_a_thread_reaches_the_caller(monkeypatch):
         def apply(self, batch, params):
             raise ArithmeticError("of the transform")
 
-    monkeypatch.setattr(_threads, "_BLOCK", 1)
     monkeypatch.setattr(_threads, "_LARGE", 1)
     monkeypatch.setattr(_threads, "_threads", lambda: 2)
     with pytest.raises(ArithmeticError, match="of the transform"):

@@ -1,6 +1,8 @@
 """tensorgrad.augment's geometry: beside Pillow and plain definitions, and by its properties."""
 
 import itertools
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -533,7 +535,7 @@ def test_five_and_ten_crops():
     for got, (top, left) in zip(five, parts, strict=True):
         np.testing.assert_array_equal(got, x[:, :, top : top + 4, left : left + 5])
     mirrored = augment.five_crop(x[..., ::-1], (4, 5))
-    for got, expected in zip(augment.ten_crop(x, (4, 5)), (*five, *mirrored), strict=True):
+    for got, expected in zip(augment.ten_crop(x, (4, 5)), [*five, *mirrored], strict=True):
         np.testing.assert_array_equal(got, expected)
     upside = augment.TenCrop((4, 5), vertical_flip=True)(x)
     np.testing.assert_array_equal(upside[5], x[:, :, ::-1][:, :, :4, :5])
@@ -640,3 +642,17 @@ def test_parts_are_read_without_what_is_beside_them():
     for interpolation in FILTERS:
         got = resize_boxes(x, [[2, 2, 4, 4]], (3, 9), interpolation)
         np.testing.assert_allclose(got, 1, atol=1e-12)
+
+
+def test_the_benchmark_runs(capsys):
+    pytest.importorskip("PIL")
+    root = Path(__file__).resolve().parent.parent
+    if not (root / "benchmarks").is_dir():
+        pytest.skip("the benchmarks live in the repository")
+    sys.path.insert(0, str(root))
+    try:
+        from benchmarks.augmentation import main
+    finally:
+        sys.path.remove(str(root))
+    main(["--smoke", "--rounds", "1", "--threads", "2", "--floats", "--memory"])
+    assert capsys.readouterr().out.count("standard") == 4
