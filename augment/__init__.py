@@ -33,6 +33,7 @@ from .histogram import *  # noqa: F403
 from .mixers import *  # noqa: F403
 from .noise import *  # noqa: F403
 from .policies import *  # noqa: F403
+from .policy_search import search as search
 from .resizing import *  # noqa: F403
 from .sampling import *  # noqa: F403
 from .show import show as show

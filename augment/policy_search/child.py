@@ -1,0 +1,210 @@
+"""A child: a network trained with a policy for a fixed budget, and how well it then does."""
+
+from __future__ import annotations
+
+import functools
+import math
+import threading
+import time
+import zlib
+
+import numpy as np
+
+import tensorgrad as tg
+from tensorgrad import optim
+from tensorgrad.errors import ArgumentError
+from tensorgrad.nn import functional as F
+from tensorgrad.random import fork_rng
+
+from .._random import KeyedRng
+from .space import number, whole
+
+# Images that are scored at once.
+_SCORED = 1000
+# Children of one process take turns: they share the default generator.
+_TURN = threading.Lock()
+
+
+class ChildTraining:
+    """Trains a network of ``factory`` on images that a policy transforms; gives its accuracy.
+
+    A child for :func:`tensorgrad.augment.search`. Each call trains a new network by
+    cross-entropy for ``epochs`` passes over the training part, in an order drawn anew for each,
+    and returns the share of the validation part that it classifies right. What comes out depends
+    on policy and seed alone.
+
+    Args:
+        factory: makes the network, without arguments. It takes images as they are given; what
+            centres them is a layer of it.
+        data: ((images, labels), (images, labels)), to train on and to validate with: float
+            images (N, C, H, W) in [0, 1], integer labels. Or a function without arguments that
+            returns these: it is then called once in each process, where arrays travel to the
+            workers with every child.
+        epochs: the budget, passes over the training part.
+        batch_size: images in a step.
+        lr: the rate of Adam.
+        optimizer: a function from parameters to an optimizer, instead of Adam.
+
+    Raises:
+        TypeError: ``factory`` or ``optimizer`` is not callable.
+        ValueError: a number out of range, or images and labels of different number.
+
+    For the worker processes, functions and classes must be importable: at the top level of a
+    module.
+
+    >>> from tensorgrad import augment, datasets, nn
+    >>> images, labels = datasets.digits()
+    >>> data = (images[:200], labels[:200]), (images[200:400], labels[200:400])
+    >>> def factory():
+    ...     return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+    >>> child = ChildTraining(factory, data, epochs=5, lr=0.02)
+    >>> child(augment.Rotate(5), seed=0) > 0.8
+    True
+    """
+
+    def __init__(
+        self, factory, data, *, epochs: int = 10, batch_size: int = 64, lr: float = 1e-3,
+        optimizer=None,
+    ):  # fmt: skip
+        for name, value in (("factory", factory), ("optimizer", optimizer)):
+            if not callable(value) and not (name == "optimizer" and value is None):
+                raise TypeError(f"{name} must be a function, got {type(value).__name__}")
+        self.factory, self.optimizer = factory, optimizer
+        self.data = data if callable(data) else _arrays(data)
+        self.epochs = whole(epochs, "epochs", 1)
+        self.batch_size = whole(batch_size, "batch_size", 1)
+        self.lr = number(lr, "lr", 0, math.inf, open_low=True)
+
+    def settings(self) -> dict:
+        """What the reward depends on, of what JSON can hold; arrays as a checksum."""
+        given = callable(self.data)
+        return {
+            "factory": name_of(self.factory),
+            "data": name_of(self.data) if given else _checksum(self.data),
+            "epochs": self.epochs, "batch_size": self.batch_size, "lr": self.lr,
+            "optimizer": None if self.optimizer is None else name_of(self.optimizer),
+        }  # fmt: skip
+
+    def __call__(self, policy, seed: int) -> float:
+        """The accuracy on the validation part after training with ``policy``.
+
+        Args:
+            policy: a transform, or None for the images as they are.
+            seed: of the weights, the order and the policy's draws.
+        """
+        return self.accuracy(self.train(policy, seed), *self._loaded()[1])
+
+    def train(self, policy, seed: int):
+        """A network trained with ``policy``; arguments as for a call."""
+        images, labels = self._loaded()[0]
+        with fork_rng():
+            tg.manual_seed(seed)
+            model = self.factory()
+            parameters = model.parameters()
+            make = self.optimizer or functools.partial(optim.Adam, lr=self.lr)
+            step = functools.partial(_step, model, make(parameters))
+            model.train()
+            for epoch in range(self.epochs):
+                for rows in self._batches(len(labels), seed, epoch):
+                    batch = images[rows]
+                    if policy is not None:
+                        batch = policy(batch, seed=seed, epoch=epoch, index=rows)
+                    step(batch, labels[rows])
+        return model
+
+    def _batches(self, count, seed, epoch):
+        order = KeyedRng(seed, epoch, [0]).child(1).permutation(count)[0]
+        return [order[i : i + self.batch_size] for i in range(0, count, self.batch_size)]
+
+    @tg.no_grad()
+    def accuracy(self, model, images, labels) -> float:
+        """The share of ``images`` that ``model`` classifies as ``labels`` say."""
+        model.eval()
+        right = 0
+        for start in range(0, len(labels), _SCORED):
+            part = slice(start, start + _SCORED)
+            right += (_tensor(model, images[part]).argmax(1).numpy() == labels[part]).sum()
+        return float(right / len(labels))
+
+    def _loaded(self):
+        return _once(self.data) if callable(self.data) else self.data
+
+
+def _tensor(model, images):
+    return model(tg.from_numpy(np.ascontiguousarray(images)))
+
+
+def _step(model, optimizer, images, labels):
+    optimizer.zero_grad()
+    F.cross_entropy(_tensor(model, images), tg.from_numpy(labels)).backward()
+    optimizer.step()
+
+
+@functools.lru_cache(maxsize=1)
+def _once(function):
+    """The data of a function, kept for the next child of this process."""
+    return _arrays(function())
+
+
+def _arrays(data):
+    """Training and validation part as arrays, checked."""
+    try:
+        parts = [(np.asarray(images), np.asarray(labels)) for images, labels in data]
+    except (TypeError, ValueError):
+        parts = []
+    if len(parts) != 2:
+        raise ArgumentError(
+            "data must be ((images, labels), (images, labels)), to train on and to validate with"
+        )
+    for name, (images, labels) in zip(("training", "validation"), parts, strict=True):
+        if labels.ndim != 1 or len(images) != len(labels) or not len(labels):
+            raise ArgumentError(
+                f"the {name} part must have a label for each image, got images {images.shape} "
+                f"and labels {labels.shape}"
+            )
+    return tuple((images, labels.astype(np.int64)) for images, labels in parts)
+
+
+def _checksum(parts):
+    arrays = [array for part in parts for array in part]
+    crc = 0
+    for array in arrays:
+        crc = zlib.crc32(np.ascontiguousarray(array), crc)
+    return f"{' '.join(str(array.shape) for array in arrays)} crc32 {crc:08x}"
+
+
+def name_of(value) -> str:
+    """What a journal calls a function, or an object by its class."""
+    inner = getattr(value, "func", value)  # of a functools.partial
+    named = inner if hasattr(inner, "__qualname__") else type(inner)
+    return f"{named.__module__}.{named.__qualname__}".removeprefix("__main__.")
+
+
+def settings_of(child) -> dict:
+    """What a journal remembers of a child."""
+    return child.settings() if hasattr(child, "settings") else {"function": name_of(child)}
+
+
+def run_child(child, policy, seed):
+    """Train one child, wherever this runs: a dict of reward or error, and the seconds."""
+    import traceback
+
+    with _TURN:
+        start = time.perf_counter()
+        try:
+            outcome = {"reward": _reward(child(policy, seed))}
+        except Exception:
+            outcome = {"reward": None, "error": traceback.format_exc()}
+        return {**outcome, "seconds": round(time.perf_counter() - start, 6)}
+
+
+def _reward(value):
+    reward = float(value)
+    if not math.isfinite(reward):
+        raise ValueError(f"a reward must be a finite number, got {value!r}")
+    return reward
+
+
+def ready(child):
+    """True: the process that runs this could be sent a child."""
+    return callable(child)
