@@ -54,6 +54,8 @@ OPTIM, WRITES = "tests/test_optim.py::", "tests/test_inplace.py::"
 CHECKPOINTS, TRAIN_FILES = "tensorgrad/train/checkpoints.py", "tests/test_train_checkpoints.py::"
 KILLS = TRAIN_FILES + "test_killed_and_resumed_runs_end_as_those_that_nobody_killed"
 CTRL_C = TRAIN_FILES + "test_an_interrupted_run_goes_on_as_if_nothing_had_been"
+FRAME, BOXES = "tests/test_augment_frame.py::", "tests/test_augment_boxes.py::"
+GEOMETRY = "tests/test_augment_geometry.py::"
 
 FAULTS = [
     # --- derivatives --------------------------------------------------------------------
@@ -261,6 +263,40 @@ FAULTS = [
           "order = sampling.randperm(generator, self.size)",
           "order = sampling.randperm(__import__('tensorgrad').random.resolve(None), self.size)",
           "tests/test_trainer.py::test_the_order_depends_on_seed_and_epoch_alone"),
+    # --- augmentation -------------------------------------------------------------------
+    Fault("augmentation: nine rounds of Philox", "augment/_random.py", "_ROUNDS = 10",
+          "_ROUNDS = 9", FRAME + "test_philox_gives_the_published_words"),
+    Fault("augmentation: each epoch is the same", "augment/_random.py",
+          "key = _hashed(_hashed((0, 0), seed), epoch)", "key = _hashed((0, 0), seed)",
+          FRAME + "test_epochs_and_seeds_differ"),
+    Fault("augmentation: samples are numbered within their batch", "augment/_random.py",
+          "self._begin(key, index.astype(np.uint64))",
+          "self._begin(key, np.arange(len(index), dtype=np.uint64))",
+          FRAME + "test_an_image_is_the_same_in_any_batch_and_order"),
+    Fault("augmentation: all transforms of a pipeline draw alike", "augment/compose.py",
+          "params.append(t.sample(n, shape, rng.child(i)))",
+          "params.append(t.sample(n, shape, rng.child(0)))",
+          FRAME + "test_the_position_in_the_pipeline_counts"),
+    Fault("augmentation: workers that stay keep the first epoch", "augment/dataset.py",
+          "mmap.mmap(-1, 8)", "bytearray(8)",
+          FRAME + "test_workers_that_stay_see_the_epoch_change"),
+    Fault("augmentation: fused matrices in the wrong order", "augment/compose.py",
+          "ahead @ matrices", "matrices @ ahead",
+          GEOMETRY + "test_fused_is_one_after_another_where_that_is_exact"),
+    Fault("augmentation: what a crop took away is fused in again", "augment/compose.py",
+          "if any(u.resizes for u in run) and own:", "if False:",
+          GEOMETRY + "test_fused_is_one_after_another_where_that_is_exact"),
+    Fault("augmentation: positions are those of corners", "augment/_resample.py",
+          "        p -= _HALF\n", "", GEOMETRY + "test_rotation_is_that_of_pillow"),
+    Fault("augmentation: a border is mirrored about its edge", "augment/_resample.py",
+          "period = max(2 * n - 2, 1) << _BITS", "period = 2 * n << _BITS",
+          GEOMETRY + "test_resampling_is_its_definition"),
+    Fault("augmentation: a dropped box keeps its label", "augment/boxes.py",
+          "labels.append(_kept(self.labels[i], kept[rows]))", "labels.append(self.labels[i])",
+          BOXES + "test_boxes_of_which_too_little_is_left_are_dropped_with_their_labels"),
+    Fault("augmentation: a rounded box ends the run", "augment/boxes.py",
+          "out = beyond > self.tolerance", "out = beyond > 0",
+          BOXES + "test_boxes_that_stand_out_by_a_little_are_clipped"),
     # --- data, files, random numbers, structure -----------------------------------------
     Fault("the loader drops the last, smaller batch", "tensorgrad/utils/data/sampler.py",
           "if self.drop_last and len(batch) < self.batch_size:", "if len(batch) < self.batch_size:",

@@ -555,7 +555,7 @@ def test_a_number_resizes_the_shorter_side():
 def test_thin_plates_bring_points_where_they_should_come():
     y, x = np.mgrid[:64, :64] + 0.5
     source = np.array([[10.0, 10], [50, 12], [30, 33], [12, 52], [53, 50]])
-    target = source + [[3, 2], [-2, 4], [4, -3], [0, 0], [-3, -3]]
+    target = source + np.array([[3, 2], [-2, 4], [4, -3], [0, 0], [-3, -3]])
     for start, end in zip(source, target, strict=True):
         blob = np.exp(-((x - start[0]) ** 2 + (y - start[1]) ** 2) / 8)
         got = augment.thin_plate(blob, source, target)
