@@ -120,7 +120,7 @@ def _positions(grid, size):
 
 
 def _projected(matrices, lines, size):
-    """Positions x and y of a projective map, float64; nan where it has none."""
+    """Positions x and y of a projective map, float64."""
     x = np.arange(size[1]) + 0.5
     y = (np.arange(size[0]) + 0.5)[lines, None]
     u, v, depth = (
@@ -128,7 +128,9 @@ def _projected(matrices, lines, size):
         + (matrices[:, k, 1, None, None] * y + matrices[:, k, 2, None, None])
         for k in range(3)
     )
-    depth[~(depth > 0)] = np.nan
+    behind = ~(depth > 0)
+    depth[behind] = 1.0
+    u[behind] = v[behind] = -4.0  # outside
     return u / depth, v / depth
 
 
@@ -138,7 +140,6 @@ def _fixed(x, y, within, mode):
 
 
 def _fixed_axis(position, n, mode):
-    position = np.nan_to_num(position, nan=-4.0)
     if mode in ("constant", "edge"):
         position = np.clip(position, -4, n + 4)
     elif position.size and not np.abs(position).max() < _FAR:

@@ -141,7 +141,7 @@ class Targets:
         if labels is not None and boxes is None:
             raise ValueError("labels are those of boxes and are dropped with them: pass boxes too")
         self.images, self.min_visibility, self.tolerance = images, min_visibility, tolerance
-        self.mask_fill = mask_fill
+        self.mask_fill, self.tensors = mask_fill, set()
         self.boxes = None if boxes is None else self._arrays(boxes, "boxes", (4,))
         self.keypoints = keypoints
         if keypoints is not None:
@@ -168,7 +168,10 @@ class Targets:
         return list(given)
 
     def _arrays(self, given, name, widths):
-        arrays = [np.asarray(a) for a in self._listed(given, name)]
+        given = self._listed(given, name)
+        if any(isinstance(a, Tensor) for a in given):
+            self.tensors.add(name)
+        arrays = [np.asarray(a) for a in given]
         arrays = [a.reshape(0, widths[0]) if a.size == 0 else a for a in arrays]
         for i, a in enumerate(arrays):
             if a.ndim != 2 or a.shape[1] not in widths:
@@ -261,6 +264,8 @@ class Targets:
             out["masks"] = self._finished_masks(bundle.masks)
         if self.keypoints is not None:
             out["keypoints"] = self._finished_keypoints(points.pop(0))
+        for name in self.tensors:
+            out[name] = [from_numpy(a) for a in out[name]]
         return {k: v[0] if self.images.single and k != "masks" else v for k, v in out.items()}
 
     def _finished_boxes(self, points):

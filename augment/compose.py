@@ -185,7 +185,7 @@ class OneOf(_Several):
 
 
 class RandomApply(_Several):
-    """Transforms one after another, or none of them, for each image.
+    """Transforms one after another, as by :class:`Compose`, or none of them, for each image.
 
     Args:
         transforms: one, or a list; they keep the size of images.

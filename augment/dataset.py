@@ -42,7 +42,7 @@ class _Epoch:
 class IndexedSample(NamedTuple):
     """A sample with what its random numbers depend on."""
 
-    number: int
+    index: int  # type: ignore[assignment]  # tuple.index is not needed here
     epoch: int
     sample: object
 
@@ -56,7 +56,7 @@ class Indexed(Dataset):
     >>> data = Indexed(["a", "b"])
     >>> data.set_epoch(3)
     >>> data[1]
-    IndexedSample(number=1, epoch=3, sample='b')
+    IndexedSample(index=1, epoch=3, sample='b')
     """
 
     def __init__(self, dataset):
@@ -210,7 +210,7 @@ def _augmented(samples, transform, seed, how):
             moves["masks"] = _stacked(moves["masks"])
         done = transform(
             images, seed=seed, epoch=samples[places[0]].epoch,
-            index=[samples[p].number for p in places], **moves,
+            index=[samples[p].index for p in places], **moves,
             **{**how, "layout": _batched(how["layout"], parts[places[0]][0].ndim)},
         )  # fmt: skip
         done = done if moves else {"images": done}

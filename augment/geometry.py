@@ -170,19 +170,20 @@ def pair(value, name, symmetric=True):
     if isinstance(value, bool) or value is None:
         raise TypeError(f"{name} must be a number or a pair (low, high), got {value!r}")
     if np.ndim(value) == 0:
-        value = _finite(value, name)
+        value = finite(value, name)
         if symmetric and value < 0:
             raise ValueError(f"{name} must not be negative as a single number, got {value}")
         return (-value if symmetric else value, value)
     if len(value) != 2:
         raise ValueError(f"{name} must be a number or a pair (low, high), got {value!r}")
-    low, high = (_finite(v, name) for v in value)
+    low, high = (finite(v, name) for v in value)
     if low > high:
         raise ValueError(f"{name} must be (low, high) with low <= high, got {value!r}")
     return (low, high)
 
 
-def _finite(value, name):
+def finite(value, name):
+    """``value`` as an integer if it is one, else as a finite float."""
     if isinstance(value, int):
         return int(value)
     value = float(value)
@@ -223,7 +224,7 @@ def filling(fill):
     """A number, or a list of one for each channel."""
     if np.ndim(fill) == 0:
         return fill
-    return [_finite(v, "fill") for v in fill]
+    return [finite(v, "fill") for v in fill]
 
 
 def point_of(center):
@@ -232,7 +233,7 @@ def point_of(center):
         return None
     if np.shape(center) != (2,):
         raise ValueError(f"center must be (x, y) in pixels or None, got {center!r}")
-    return [_finite(v, "center") for v in center]
+    return [finite(v, "center") for v in center]
 
 
 # --- transforms ----------------------------------------------------------------------------------
@@ -317,7 +318,7 @@ class VerticalFlip(_Flip):
     column = 1
 
 
-class _Resampled(MatrixTransform):
+class Resampled(MatrixTransform):
     """What all transforms that interpolate take."""
 
     def _keep(self, interpolation, fill, mode):
@@ -326,7 +327,7 @@ class _Resampled(MatrixTransform):
         self.fill = filling(fill)
 
 
-class Rotate(_Resampled):
+class Rotate(Resampled):
     """Turn by an angle drawn for each image.
 
     Args:
@@ -395,7 +396,7 @@ def _outward(extent, n):
     return math.ceil(middle + half - 1e-9) - math.floor(middle - half + 1e-9)
 
 
-class Scale(_Resampled):
+class Scale(Resampled):
     """Stretch about a point, by factors drawn for each image; the picture keeps its size.
 
     Args:
@@ -429,7 +430,7 @@ def _factors(value, name):
     return (low, high)
 
 
-class Shift(_Resampled):
+class Shift(Resampled):
     """Move by an amount drawn for each image.
 
     Args:
@@ -466,7 +467,7 @@ class Shift(_Resampled):
         return translation(params["x"], params["y"])
 
 
-class Shear(_Resampled):
+class Shear(Resampled):
     """Shear about the middle, by angles drawn for each image.
 
     Args:
@@ -497,7 +498,7 @@ def _shears(value, name):
     return (low, high)
 
 
-class Affine(_Resampled):
+class Affine(Resampled):
     """Stretch, shear, turn and shift in one resampling, by amounts drawn for each image.
 
     The product of matrices is that of torchvision's ``RandomAffine``, where angles count
@@ -557,7 +558,7 @@ class Affine(_Resampled):
         return translation(params["x"], params["y"]) @ about(inner, self.center, shape)
 
 
-class Perspective(_Resampled):
+class Perspective(Resampled):
     """Move the corners inwards by amounts drawn for each, as torchvision's RandomPerspective.
 
     Args:

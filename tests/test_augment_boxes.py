@@ -262,6 +262,13 @@ def test_inputs_are_not_written_and_dtypes_stay():
     np.testing.assert_array_equal(whole["boxes"], [[40, 4, 57, 30]])
 
 
+def test_tensors_come_back_as_tensors():
+    boxes, points = torch.tensor([[3.0, 4, 20, 30]]), torch.tensor([[5.0, 6]])
+    got = augment.HorizontalFlip(1.0)(torch.zeros(1, *SIZE), boxes=boxes, keypoints=points)
+    assert got["boxes"].tolist() == [[40, 4, 57, 30]] and got["keypoints"].tolist() == [[55, 6]]
+    assert got["boxes"].dtype == torch.float32
+
+
 def test_transforms_that_move_nothing_leave_targets():
     class Darker(augment.Transform):
         def apply(self, batch, params):
