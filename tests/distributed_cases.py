@@ -8,14 +8,16 @@ import os
 import signal
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
 
 import tensorgrad as torch
 import tensorgrad.distributed as dist
-from tensorgrad import nn, optim
+from tensorgrad import nn, optim, train
 from tensorgrad.nn.parallel import DistributedDataParallel
+from tensorgrad.train import Callback
 from tensorgrad.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 GLOBAL_BATCH = 12
@@ -401,6 +403,123 @@ def dying(folder, kills):
     group = dist.group_of(None)
     state = dict(model.module.state_dict())
     return {**state, "members": torch.tensor(group.members), "steps": torch.tensor(step)}
+
+
+# --- the Trainer --------------------------------------------------------------------------------
+
+
+class At(Callback):
+    """Calls a function at one iteration in one process."""
+
+    def __init__(self, rank, iteration, function):
+        self.here, self.iteration, self.function = dist.get_rank() == rank, iteration, function
+
+    def on_batch_end(self, trainer):
+        if self.here and trainer.iteration == self.iteration:
+            self.function(trainer)
+
+
+def kill(trainer):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def classes(n):
+    rng = np.random.default_rng(5)
+    x = rng.standard_normal((n, 5))
+    return torch.tensor(x), torch.tensor((x[:, 0] > x[:, 1]) + 2 * (x[:, 2] > 0))
+
+
+def trainer_of(**options):
+    torch.manual_seed(3)
+    model = nn.Sequential(nn.Linear(5, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.0),
+                          nn.Linear(8, 4))  # fmt: skip
+    model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    adam = optim.Adam(model.parameters(), lr=0.02)
+    return train.Trainer(model, nn.CrossEntropyLoss(), adam, metrics=["accuracy"], **options)
+
+
+def outcome(trainer):
+    """Weights and what the history says, as tensors."""
+    rows = [[v for k, v in row.items() if k != "seconds"] for row in trainer.history.epochs]
+    state = {f"model.{k}": v.clone() for k, v in trainer.model.state_dict().items()}
+    return {**state, "history": torch.tensor(rows), "stopped": trainer.history.stopped or "",
+            "iteration": trainer.iteration}  # fmt: skip
+
+
+@case
+def fitting(folder, accumulate="1"):
+    """The same global batches of 24 whatever the number of processes; 120 samples, 50 to check."""
+    torch.set_default_dtype(torch.float64)
+    size = dist.get_world_size()
+    x, y = classes(170)
+    trainer = trainer_of(accumulate=int(accumulate), clip_norm=1.0)
+    checkpoints = Path(folder) / "checkpoints"
+    stop = [train.EarlyStopping(patience=2), train.CSVLogger(Path(folder) / "log.csv")]
+    trainer.fit((x[:120], y[:120]), (x[120:], y[120:]), epochs=6, batch_size=24 // size, stop=stop,
+                checkpoint_dir=checkpoints, progress="lines")  # fmt: skip
+    found = outcome(trainer)
+    found["evaluated"] = torch.tensor(list(trainer.evaluate((x[120:], y[120:])).values()))
+    return found
+
+
+@case
+def stopping(folder):
+    """One process asks to stop; one has a loss that is not a number; one decision for all."""
+    torch.set_default_dtype(torch.float64)
+    x, y = classes(96)
+    trainer = trainer_of(callbacks=[At(1, 7, lambda t: t.stop("rank 1 has had enough"))])
+    trainer.fit((x, y), epochs=5, batch_size=8, progress=False)
+    first = outcome(trainer)
+    assert first["stopped"] == "rank 1 has had enough", first["stopped"]
+
+    def spoil(trainer):
+        trainer.loss = lambda output, target: output.sum() * float("nan")
+
+    trainer = trainer_of(callbacks=[At(1, 4, spoil)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        trainer.fit((x, y), epochs=5, batch_size=8, progress=False)
+    second = outcome(trainer)
+    assert "nan" in second["stopped"], second["stopped"]
+    lbfgs = optim.LBFGS(trainer.model.parameters())
+    searching = train.Trainer(trainer.model, nn.CrossEntropyLoss(), lbfgs)
+    raises(ValueError, "LBFGS", searching.fit, (x, y), epochs=1, progress=False)
+    return {**first, **{f"nan.{k}": v for k, v in second.items()}}
+
+
+@case
+def resumed(folder, kill_at="0"):
+    """Checkpoints of every five steps; killed at an iteration, unless that is 0."""
+    rank = dist.get_rank()
+    x, y = classes(200)
+    x = x.float()
+    trainer = trainer_of(callbacks=[At(1, int(kill_at), kill)])
+    trainer.model[3].p = 0.3  # masks from each process's own generator
+    torch.manual_seed(10 + rank)
+    trainer.fit((x, y), (x[:30], y[:30]), epochs=4, batch_size=8, progress=False, resume="auto",
+                checkpoint_dir=Path(folder) / "checkpoints", checkpoint_steps=5)  # fmt: skip
+    return outcome(trainer)
+
+
+@case
+def bereaved(folder, kills):
+    """Fits that lose processes, under fault tolerance."""
+    torch.set_default_dtype(torch.float64)
+    x, y = classes(192)
+    callbacks = [At(int(rank), int(step), kill) for rank, step in
+                 (k.split(":") for k in kills.split(","))]  # fmt: skip
+    trainer = trainer_of(callbacks=callbacks)
+    trainer.fit((x, y), (x[:31], y[:31]), epochs=3, batch_size=8, progress=False)
+    return {**outcome(trainer), "members": torch.tensor(dist.group_of(None).members)}
+
+
+@case
+def estimating(folder):
+    """scikit-learn's interface."""
+    x, y = classes(120)
+    estimator = train.Classifier(hidden_sizes=(8,), epochs=3, random_state=0)
+    estimator.fit(x.numpy(), y.numpy())
+    return {"scores": torch.tensor(estimator.predict_proba(x.numpy()))}
 
 
 def main():

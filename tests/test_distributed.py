@@ -1,6 +1,7 @@
 """Several processes: exchanges, equal training, faults. Run under mpiexec where it is installed."""
 
 import importlib.util
+import itertools
 import os
 import re
 import shutil
@@ -226,27 +227,27 @@ class Members:
 def test_what_the_dead_had_drawn_is_dealt_anew(n, drop_last):
     """Four processes; the third dies in its third batch of 2, then the first in its next."""
     samplers = [DistributedSampler(range(n), 4, m, seed=3, drop_last=drop_last) for m in range(4)]
-    for sampler in samplers:
-        sampler._members = [0, 1, 2, 3]
-    iterators = [iter(s) for s in samplers]
+    dealings = [iter(s) for s in samplers]
+    for dealing in dealings:
+        dealing.members = [0, 1, 2, 3]
     used: Counter = Counter()
     alive = [0, 1, 2, 3]
 
     def step(dying=None):
-        drawn = {m: [i for _, i in zip(range(2), iterators[m], strict=False)] for m in alive}
+        drawn = {m: list(itertools.islice(dealings[m], 2)) for m in alive}
         if dying is not None:
             alive.remove(dying)
             for m in alive:
-                samplers[m].on_shrink(Members(list(alive), m))
+                dealings[m].on_shrink(Members(list(alive), m))
         for m in alive:
             used.update(drawn[m])
-            samplers[m].on_step(None)
+            dealings[m].on_step(None)
         return any(drawn.values())
 
     step(), step(), step(dying=2), step(dying=0)
     while step():
         pass
-    assert len({len(samplers[m]) for m in alive}) == 1
+    assert len({len(dealings[m].pile) for m in alive}) == 1
     doubled = sum(used.values()) - len(used)
     assert len(used) <= n and doubled <= 3 + 2 + 1
     if drop_last:
@@ -359,3 +360,93 @@ def test_without_fault_tolerance_a_death_ends_the_job(tmp_path):
     assert run.returncode != 0
     assert "signal 9 (Killed)" in run.stderr + run.stdout
     assert not list(tmp_path.glob("dying-*"))
+
+
+# --- the Trainer in several processes -----------------------------------------------------------
+
+
+def assert_same_state(state, other, what=""):
+    """Bit for bit, texts and numbers too."""
+    assert state.keys() == other.keys()
+    for name, value in other.items():
+        if isinstance(value, torch.Tensor):
+            assert state[name].numpy().tobytes() == value.numpy().tobytes(), f"{name} {what}"
+        else:
+            assert state[name] == value, f"{name} {what}"
+
+
+@needs_mpi
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_fits_are_those_of_one_process(accumulate, tmp_path):
+    """Weights, losses, metrics and the epoch that stops: to rounding, and equal among processes."""
+    for size in (1, 2, 3):
+        folder = tmp_path / str(size)
+        folder.mkdir()
+        run = run_case(size, "fitting", folder, str(accumulate))
+        assert run.returncode == 0, run.stderr
+        assert len(re.findall(r"^epoch 1/6 ", run.stdout, re.M)) == 1  # rank 0 alone prints
+        assert len((folder / "log.csv").read_text().splitlines()) == 7
+        assert len(list((folder / "checkpoints").iterdir())) == 2
+    (single,) = found(tmp_path / "1", "fitting", 1)
+    for size in (2, 3):
+        states = found(tmp_path / str(size), "fitting", size)
+        for state in states:
+            assert_same_state(state, states[0])
+        for name, wanted in single.items():
+            if isinstance(wanted, torch.Tensor):
+                np.testing.assert_allclose(
+                    states[0][name].numpy(), wanted.numpy(), rtol=1e-7, atol=1e-10, err_msg=name
+                )
+            else:
+                assert states[0][name] == wanted
+
+
+@needs_mpi
+def test_one_decision_stops_all(tmp_path):
+    run = run_case(2, "stopping", tmp_path)
+    assert run.returncode == 0, run.stderr
+    first, second = found(tmp_path, "stopping", 2)
+    assert_same_state(first, second)
+    assert first["iteration"] == 8  # asked for after 7 steps, heard with the next gradients
+    assert first["nan.iteration"] == 7  # the first of the epoch after the loss was spoilt
+    assert all(np.isfinite(v.numpy()).all() for k, v in first.items() if "model." in k)
+
+
+@needs_mpi
+def test_a_killed_job_resumes_to_the_same_bits(tmp_path):
+    """Killed in different epochs; with masks that each process draws by itself."""
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    run = run_case(2, "resumed", whole)
+    assert run.returncode == 0, run.stderr
+    wanted = found(whole, "resumed", 2)
+    assert wanted[0]["iteration"] == 52
+    for kill_at in (7, 33):
+        folder = tmp_path / str(kill_at)
+        folder.mkdir()
+        killed = run_case(2, "resumed", folder, str(kill_at))
+        assert killed.returncode != 0
+        assert not list(folder.glob("resumed-*"))
+        run = run_case(2, "resumed", folder)
+        assert run.returncode == 0, run.stderr
+        for state, other in zip(found(folder, "resumed", 2), wanted, strict=True):
+            assert_same_state(state, other, f"killed at {kill_at}")
+
+
+@needs_mpi
+def test_a_fit_goes_on_without_those_that_died(tmp_path):
+    run = run_case(4, "bereaved", tmp_path, "2:3,0:9", options=("--with-ft", "ulfm"))
+    assert run.returncode == 0, run.stderr
+    states = [torch.load(tmp_path / f"bereaved-{rank}.safetensors") for rank in (1, 3)]
+    assert_same_state(*states)
+    assert states[0]["members"].tolist() == [1, 3]
+    assert states[0]["history"].shape[0] == 3
+
+
+@needs_mpi
+def test_estimators_take_part(tmp_path):
+    pytest.importorskip("sklearn")
+    run = run_case(2, "estimating", tmp_path)
+    assert run.returncode == 0, run.stderr
+    first, second = found(tmp_path, "estimating", 2)
+    assert_same_state(first, second)

@@ -7,7 +7,8 @@ import contextlib
 import numpy as np
 
 from tensorgrad import distributed as dist
-from tensorgrad._graph import Tensor, is_recording, mark_mutated, wrap
+from tensorgrad._graph import Tensor, is_recording, mark_mutated
+from tensorgrad.distributed.collectives import broadcast_first
 from tensorgrad.distributed.reducer import Reducer
 from tensorgrad.nn.modules.module import Module
 from tensorgrad.utils._pytree import tree_leaves
@@ -90,13 +91,17 @@ class DistributedDataParallel(Module):
         """The module's result."""
         syncs = self._reducer is not None and is_recording() and self.require_backward_grad_sync
         if syncs and self.training and self.broadcast_buffers:
-            _share(list(self.module.buffers()), self.process_group)
+            self.share_buffers()
         result = self.module(*inputs, **kwargs)
         if syncs:
             for leaf in tree_leaves(result):
                 if isinstance(leaf, Tensor):
                     self._reducer.watch(leaf)
         return result
+
+    def share_buffers(self) -> None:
+        """Give all processes the buffers of rank 0."""
+        _share(list(self.module.buffers()), self.process_group)
 
     @contextlib.contextmanager
     def no_sync(self):
@@ -147,10 +152,10 @@ def _share(tensors, group) -> None:
     for t in tensors:
         by_dtype.setdefault(t._array.dtype, []).append(t)
     for some in by_dtype.values():
-        flat = wrap(np.concatenate([t._array.ravel() for t in some]))
-        dist.broadcast(flat, 0, group)
+        flat = np.concatenate([t._array.ravel() for t in some])
+        broadcast_first(flat, group)
         end = 0
         for t in some:
             start, end = end, end + t._array.size
-            t._array[...] = flat._array[start:end].reshape(t._array.shape)
+            t._array[...] = flat[start:end].reshape(t._array.shape)
             mark_mutated(t._array)

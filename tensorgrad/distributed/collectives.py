@@ -224,6 +224,13 @@ def broadcast(tensor, src=0, group=None, async_op=False):
     return _run(Work(group, begin, finish, "broadcast"), async_op)
 
 
+def broadcast_first(array: np.ndarray, group: ProcessGroup) -> None:
+    """Write into ``array`` the values of rank 0, whoever is that when others have died."""
+    buffer = np.array(array, order="C")
+    Work(group, lambda comm: comm.Ibcast(_bytes(buffer), 0), lambda: None, "broadcast").wait()
+    array[...] = buffer
+
+
 def all_reduce(tensor, op=ReduceOp.SUM, group=None, async_op=False):
     """Replace ``tensor`` in every process by its sum (or another ``op``) over all processes.
 

@@ -11,11 +11,12 @@ from ..errors import GraphError
 from .collectives import Work, finish_all
 from .group import ProcessGroup, library
 
+SIGNALS = 3  # marks that travel with the gradients; see Reducer.say
 FIRST_BUCKET = 1 << 20  # bytes: the first is small, so that communication begins early
 
 
 class Bucket:
-    """Gradients of one dtype in one flat array, with a mark for each that was used."""
+    """Gradients of one dtype in one flat array, with a mark for each that was used, and signals."""
 
     def __init__(self, parameters):
         self.parameters = parameters
@@ -25,9 +26,9 @@ class Bucket:
             end += p._array.size
         dtype = parameters[0]._array.dtype
         wide = np.float32 if dtype == np.float16 else dtype  # MPI has no half precision
-        self.sent = np.zeros(end + len(parameters), wide)
-        self.received = np.empty_like(self.sent)
-        self.used = self.sent[end:]
+        self.sent = np.zeros(end + len(parameters) + SIGNALS, wide)
+        self.received = np.zeros_like(self.sent)
+        self.used = self.sent[end:-SIGNALS]
         self.reset()
 
     def reset(self) -> None:
@@ -58,8 +59,9 @@ class Bucket:
         """Put the means where gradients belong; what no process used is left alone."""
         self.received /= size
         for p, where, used in zip(
-            self.parameters, self.slices, self.received[-len(self.parameters) :], strict=True
-        ):
+            self.parameters, self.slices, self.received[self.slices[-1].stop : -SIGNALS],
+            strict=True,
+        ):  # fmt: skip
             if not used:
                 continue
             mean = self.received[where].reshape(p._array.shape)
@@ -105,6 +107,7 @@ class Reducer:
         self._launched = 0
         self._running = False
         self._complete: set = set()
+        self._signals = np.zeros(SIGNALS)
         self.handles = [
             p.register_post_accumulate_grad_hook(partial(self._arrived, i, slot))
             for i, bucket in enumerate(self.buckets)
@@ -118,12 +121,15 @@ class Reducer:
 
     def _start(self, gradient) -> None:
         if not self._running:
-            self._running = True
-            self._launched = 0
-            self._complete.clear()
-            for bucket in self.buckets:
-                bucket.reset()
+            self._begin()
             queue_callback(self._finish)
+
+    def _begin(self) -> None:
+        self._running = True
+        self._launched = 0
+        self._complete.clear()
+        for bucket in self.buckets:
+            bucket.reset()
 
     def _arrived(self, i: int, slot: int, parameter) -> None:
         if not self._running:
@@ -141,14 +147,42 @@ class Reducer:
 
     def _launch_ready(self) -> None:
         while self._launched in self._complete:
-            self.buckets[self._launched].launch(self.group)
-            self._launched += 1
+            self._launch_next()
+
+    def _launch_next(self) -> None:
+        bucket = self.buckets[self._launched]
+        self._launched += 1
+        if bucket is self.buckets[-1]:
+            bucket.sent[-SIGNALS:] = self._signals
+            self._signals[:] = 0
+        bucket.launch(self.group)
 
     def _finish(self) -> None:
         self._running = False
-        for bucket in self.buckets[self._launched :]:
-            bucket.launch(self.group)
+        while self._launched < len(self.buckets):
+            self._launch_next()
         finish_all(self.group, [bucket.work for bucket in self.buckets])
         for bucket in self.buckets:
             bucket.store(self.group.size())
         self.group.step_done()
+
+    def say(self, signal: int) -> None:
+        """Mark ``signal``, a number below ``SIGNALS``, with the next gradients that are sent."""
+        self._signals[signal] = 1
+
+    def say_nothing(self) -> None:
+        """Take back what no gradients have carried yet."""
+        self._signals[:] = 0
+
+    def heard(self, signal: int) -> bool:
+        """Whether any process had marked ``signal`` with the last gradients."""
+        return bool(self.buckets[-1].received[signal - SIGNALS])
+
+    def average_now(self) -> None:
+        """Average the gradients that are there, which no backward pass has sent."""
+        self._begin()
+        for i, bucket in enumerate(self.buckets):
+            for slot, p in enumerate(bucket.parameters):
+                if p._grad is not None:
+                    self._arrived(i, slot, p)
+        self._finish()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterable
 from typing import Any
 
@@ -23,12 +24,18 @@ from ..utils.data import (
     TensorDataset,
 )
 from ..utils.data.dataloader import _SingleProcessDataLoaderIter
+from ..utils.data.distributed import Dealing
 
 __all__ = ["Batches", "batches_of", "tensor_of", "together"]
 
 
-def batches_of(data, batch_size, *, shuffle=False, seed=0, num_workers=0, name="data"):
+def batches_of(
+    data, batch_size, *, shuffle=False, seed=0, num_workers=0, name="data", team=None, even=True
+):
     """``data`` as :class:`Batches`: pairs, a Dataset, a DataLoader or any iterable of batches.
+
+    With a ``team``, pairs and Datasets are shared out to its processes; ``even`` repeats samples so
+    that all have equally many.
 
     Raises:
         TypeError: ``data`` is none of these.
@@ -46,7 +53,7 @@ def batches_of(data, batch_size, *, shuffle=False, seed=0, num_workers=0, name="
         if all(hasattr(data, m) for m in ("__getitem__", "__len__")) and not isinstance(data, list):
             if not len(data):
                 raise ValueError(f"{name} is empty")
-            return Keyed(data, batch_size, shuffle, seed, num_workers)
+            return Keyed(data, batch_size, shuffle, seed, num_workers, team, even)
         if isinstance(data, Iterable):
             return Given(data)
     raise TypeError(
@@ -128,30 +135,47 @@ class Batches:
 class _Order(Sampler):
     """Batches of indices, permuted by a generator that (seed, epoch) alone sets."""
 
-    def __init__(self, size, batch_size, shuffle, seed):
+    def __init__(self, size, batch_size, shuffle, seed, team=None, even=True):
         if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
             raise ValueError(f"batch_size must be a positive whole number, got {batch_size!r}")
         self.size, self.batch_size, self.shuffle, self.seed = size, batch_size, shuffle, seed
+        self.group, self.even = None if team is None else team.group, even
         self.epoch = self.start = 0
 
     def __len__(self):
-        return -(-self.size // self.batch_size)
+        processes = 1 if self.group is None else self.group.size()
+        return -(-self.size // (self.batch_size * processes))
 
     def __iter__(self):
         order = np.arange(self.size)
         if self.shuffle:
             generator = Generator().manual_seed(key(self.seed, self.epoch))
             order = sampling.randperm(generator, self.size)
+        if self.group is not None:
+            yield from self._share(order)
+            return
         for low in range(self.start * self.batch_size, self.size, self.batch_size):
             yield order[low : low + self.batch_size].tolist()
+
+
+    def _share(self, order):
+        """The batches of this process."""
+        size, rank = self.group.size(), self.group.rank()
+        share = Dealing(order.tolist(), size, rank, group=self.group)
+        if not self.even:
+            share = iter(order[rank::size].tolist())
+        else:
+            share.skip(self.start * self.batch_size)
+        while batch := list(itertools.islice(share, self.batch_size)):
+            yield batch
 
 
 class Keyed(Batches):
     """A dataset in an order that (seed, epoch) alone decides: any batch is found without a draw."""
 
-    def __init__(self, dataset, batch_size, shuffle, seed, num_workers):
+    def __init__(self, dataset, batch_size, shuffle, seed, num_workers, team=None, even=True):
         self.dataset, self.seed = dataset, seed
-        self.order = _Order(len(dataset), batch_size, shuffle, seed)
+        self.order = _Order(len(dataset), batch_size, shuffle, seed, team, even)
         self.generator = Generator()
         self.loader: DataLoader = DataLoader(
             dataset, batch_sampler=self.order, num_workers=num_workers, generator=self.generator

@@ -17,6 +17,7 @@ from ..serialization.checkpoint import describe
 from ..serialization.sealed import load_sealed, save_sealed
 from .callbacks import Callback
 from .finite import bad_parameter
+from .processes import SAVE
 
 __all__ = ["CheckpointFolder", "Saver", "capture", "restore"]
 
@@ -31,16 +32,22 @@ class CheckpointFolder:
     Args:
         path: the folder; made where there is none.
         keep: how many.
+        writes: whether this process writes here: of several, one does.
 
     Raises:
         ValueError: ``keep`` is not a positive integer.
         OSError: the folder cannot be made or written to.
     """
 
-    def __init__(self, path: str | os.PathLike, keep: int = 2) -> None:
+    def __init__(self, path: str | os.PathLike, keep: int = 2, writes: bool = True) -> None:
         if not isinstance(keep, int) or isinstance(keep, bool) or keep < 1:
             raise ValueError(f"keep must be a whole number from 1, got {keep!r}")
         self.path, self.keep = os.path.abspath(os.fspath(path)), keep
+        if writes:
+            self._make()
+
+    def _make(self):
+        """Make the folder, clear away what a killed write left, and try to write."""
         try:
             os.makedirs(self.path, exist_ok=True)
             for name in os.listdir(self.path):
@@ -135,9 +142,18 @@ class Saver(Callback):
         if self.steps is not None and trainer.iteration % self.steps == 0:
             self.due = True
         if self.next_time is not None and time.monotonic() >= self.next_time:
+            self._is_time(trainer)
+        if trainer._team is not None and not trainer._pending and trainer._team.hears(SAVE):
             self.due = True
         if self.due and not trainer._pending:
             self.save(trainer)
+
+    def _is_time(self, trainer):
+        """Save; of several processes the leader's clock counts, and the others hear of it."""
+        if trainer._team is None:
+            self.due = True
+        elif trainer._team.leads:
+            trainer._team.ask_to_save()
 
     def on_epoch_end(self, trainer):
         """Save after every so many epochs."""
@@ -153,8 +169,10 @@ class Saver(Callback):
         if trainer.check_finite and (name := bad_parameter(trainer.model)):
             trainer._stop_as_not_finite(f"parameter {name!r} is not finite")
             return
+        state = capture(trainer)
         try:
-            self.folder.save(capture(trainer), trainer.iteration)
+            if trainer._leads():
+                self.folder.save(state, trainer.iteration)
         except OSError as error:
             last = next(iter(self.folder.files()), "none")
             warnings.warn(
@@ -165,27 +183,44 @@ class Saver(Callback):
             )
         else:
             self.written = now
+        if trainer._team is not None:
+            trainer._team.wait()
 
 
 # --- the state of training --------------------------------------------------------------
 
 
 def capture(trainer) -> dict[str, Any]:
-    """The whole state of training between two batches."""
+    """The whole state of training between two batches; of all processes, where there are more."""
+    own = _own(trainer)
+    if trainer._team is not None:
+        own = {"processes": trainer._team.everyone(own)}
     return {
         "version": VERSION,
         "run": trainer._run,
-        "position": _position(trainer),
         "model": trainer.model.state_dict(),
         "loss": _state_of(trainer.loss),
         "optimizer": trainer.optimizer.state_dict(),
         "scheduler": _state_of(trainer.scheduler),
         "normalizers": {k: n.state_dict() for k, n in trainer._normalizers().items()},
-        "meters": {k: _state_of_meter(m) for k, m in trainer._meters.items()},
         "callbacks": {k: c.state_dict() for k, c in _named(trainer._present)},
+        **own,
+    }
+
+
+def _own(trainer):
+    """What each process has of its own: sums over its batches, losses, generators."""
+    return {
+        "position": _position(trainer),
+        "meters": {k: _state_of_meter(m) for k, m in _meters(trainer).items()},
         "history": trainer.history.state_dict(),
         "generators": {"now": generator_states(trainer._sources), "start": trainer._start},
     }
+
+
+def _meters(trainer):
+    """The metrics of the present epoch, or what was recorded for them."""
+    return trainer._meters if trainer._team is None else {"recorded": trainer._recorded}
 
 
 def _position(trainer):
@@ -214,6 +249,8 @@ def restore(trainer, state: dict[str, Any]) -> None:
                 f"the checkpoint was made with {name}={state['run'].get(name)!r}, this fit has "
                 f"{value!r}; make them equal, or begin anew in another folder"
             )
+    if trainer._team is not None:
+        state = {**state, **state["processes"][trainer._team.group.rank()]}
     trainer.model.load_state_dict(state["model"])
     trainer.optimizer.load_state_dict(state["optimizer"])
     for part, name in ((trainer.loss, "loss"), (trainer.scheduler, "scheduler")):
@@ -222,7 +259,7 @@ def restore(trainer, state: dict[str, Any]) -> None:
     for name, normalizer in trainer._normalizers().items():
         if name in state["normalizers"]:
             normalizer.load_state_dict(state["normalizers"][name])
-    for name, meter in trainer._meters.items():
+    for name, meter in _meters(trainer).items():
         if name in state["meters"]:
             _load_meter(meter, state["meters"][name])
     for name, callback in _named(trainer._present):

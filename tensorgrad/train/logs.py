@@ -44,14 +44,18 @@ class CSVLogger(Callback):
         self.path = os.fspath(path)
         self.names: list[str] = []
         self.failed = False
+        self.writes = True  # of several processes one does
 
     def on_fit_start(self, trainer) -> None:
         """Begin the file."""
-        self.failed = False
-        self._write_all(trainer.history)
+        self.failed, self.writes = False, trainer._leads()
+        if self.writes:
+            self._write_all(trainer.history)
 
     def on_epoch_end(self, trainer) -> None:
         """Write the line of the epoch."""
+        if not self.writes:
+            return
         history = trainer.history
         try:
             if self.failed or list(history.epochs[-1]) != self.names:
@@ -106,6 +110,8 @@ class TensorBoardLogger(Callback):
 
     def on_fit_start(self, trainer) -> None:
         """Open the files."""
+        if not trainer._leads():
+            return
         from ..utils.tensorboard import SummaryWriter
 
         purge = trainer.iteration + 1 if trainer.resumed else None
@@ -113,11 +119,15 @@ class TensorBoardLogger(Callback):
 
     def on_batch_end(self, trainer) -> None:
         """Write the loss of the iteration, where it is time."""
-        if self.every is not None and trainer.iteration % self.every == 0:
+        if self.writer is None or self.every is None:
+            return
+        if trainer.iteration % self.every == 0:
             self.writer.add_scalar("loss/iteration", trainer.history.losses[-1], trainer.iteration)
 
     def on_epoch_end(self, trainer) -> None:
         """Write the numbers of the epoch."""
+        if self.writer is None:
+            return
         row = trainer.history.epochs[-1]
         for name, value in row.items():
             if name == "iteration" or not isinstance(value, int | float):

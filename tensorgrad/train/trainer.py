@@ -37,6 +37,7 @@ from .finite import bad_gradient, first_bad
 from .history import History
 from .interrupt import INTERRUPTED, ending_softly
 from .meters import meters_of, values_of
+from .processes import ANOTHER, NOT_FINITE, STOP, Recorded, Team, team_of
 from .progress import progress_of
 from .stopping import EarlyStopping, StopCondition, weights_of
 
@@ -135,6 +136,9 @@ class Trainer:
         self._run: dict[str, Any] = {}
         self._sources: list[Batches] = []
         self._present: list[Callback] = []
+        self._team: Team | None = None  # the other processes that train with this one
+        self._recorded: Recorded | None = None
+        self._stepping = False  # whether batches are being trained on, in step with the others
 
     def stop(self, reason: str) -> None:
         """Ask the present fit to end after the batch or the epoch under way.
@@ -142,7 +146,9 @@ class Trainer:
         Args:
             reason: what ``history.stopped`` will say; that of the first call counts.
         """
-        if self._reason is None:
+        if self._team is not None and self._stepping:
+            self._team.ask_to_stop(str(reason))
+        elif self._reason is None:
             self._reason = str(reason)
 
     # --- fit ----------------------------------------------------------------------------
@@ -213,24 +219,29 @@ class Trainer:
         """
         if not isinstance(epochs, int) or isinstance(epochs, bool) or epochs < 0:
             raise ValueError(f"fit: epochs must be a whole number from 0, got {epochs!r}")
-        source = batches_of(train, batch_size, shuffle=shuffle, seed=self.seed,
+        team = self._join()
+        source = batches_of(train, batch_size, shuffle=shuffle, seed=self.seed, team=team,
                             num_workers=num_workers, name="train")  # fmt: skip
-        checks = None if valid is None else batches_of(valid, batch_size, name="valid")
+        checks = None
+        if valid is not None:
+            checks = batches_of(valid, batch_size, name="valid", team=team, even=False)
         callbacks = [*self.callbacks, *list_of(stop, "stop")]
         check_monitors(callbacks, valid, self.metrics)
         kinds = {"optimizer": self.optimizer, "scheduler": self.scheduler}
         self._run = {name: type(part).__name__ for name, part in kinds.items()}
         self._run |= {"accumulate": self.accumulate, **source.settings}
+        if team is not None:
+            self._run["processes"] = team.group.size()
         self._sources = [source] if checks is None else [source, checks]
         self._present, saver = callbacks, None
         if checkpoint_dir is not None:
-            folder = CheckpointFolder(checkpoint_dir, keep)
+            folder = CheckpointFolder(checkpoint_dir, keep, writes=self._leads())
             saver = Saver(folder, checkpoint_every, checkpoint_minutes, checkpoint_steps)
         self._saving = saver is not None
         self._prepare(saver, resume)
         self._reason, self._broken, self.history.stopped = None, False, None
         last = self._first + epochs
-        shown = progress_of(progress, last, source.length)
+        shown = progress_of(progress, last, source.length) if self._leads() else []
         callbacks = [*callbacks, *shown, *([saver] if saver else [])]
         with ending_softly(self), self._ending(callbacks):
             for callback in callbacks:
@@ -247,13 +258,32 @@ class Trainer:
             warnings.warn(f"fit stopped: {self._reason}", RuntimeWarning, stacklevel=2)
         return self.history
 
+    def _join(self) -> Team | None:
+        """Find the other processes of the job, if it has several."""
+        if self._team is None or self._team.gone():
+            self._team = team_of(self)
+        if self._team is not None:
+            self._team.begin()
+            self._recorded = Recorded()
+            if isinstance(self.optimizer, LBFGS):
+                raise ValueError("Trainer: LBFGS searches along lines of its own; use another "
+                                 "optimizer for training in several processes")  # fmt: skip
+        return self._team
+
+    def _leads(self) -> bool:
+        """Whether this process, of those of the job, writes files and shows progress."""
+        return self._team is None or self._team.leads
+
     def _prepare(self, saver, resume):
         """Go on from a checkpoint, or from where this trainer is."""
         if resume not in (False, True, "auto"):
             raise ValueError(f"fit: resume must be False, True or 'auto', got {resume!r}")
         if saver is None and resume:
             raise ValueError(f"fit: resume={resume!r} needs a checkpoint_dir to resume from")
-        state = None if saver is None else self._checkpoint(saver.folder, resume)
+        state = None
+        if saver is not None:
+            state = self._checkpoint(saver.folder, resume) if self._leads() else None
+            state = state if self._team is None else self._team.leaders(state)
         if self._initial is None:
             self._initial = weights_of(self.model)
         if state is None:
@@ -309,7 +339,12 @@ class Trainer:
             self._begin_epoch(callbacks)
         batches = self._open(source)
         self.model.train()
-        self._train(batches, batch_hooks(callbacks))
+        self._stepping = True
+        try:
+            self._train(batches, batch_hooks(callbacks))
+        finally:
+            self._stepping = False
+        self._agree_to_stop()
         if self._reason is not None:
             return
         row = self._row(checks)
@@ -324,6 +359,12 @@ class Trainer:
             self._step_scheduler(row)
         for callback in callbacks:
             callback.on_epoch_end(self)
+        self._agree_to_stop()
+
+    def _agree_to_stop(self):
+        """One decision for all processes."""
+        if self._team is not None:
+            self._reason = self._team.common_reason(self._reason)
 
     def _begin_epoch(self, callbacks):
         self._began = time.perf_counter()
@@ -331,6 +372,8 @@ class Trainer:
         self._total, self._samples = 0.0, 0
         for meter in self._meters.values():
             meter.reset()
+        if self._recorded is not None:
+            self._recorded.reset()
         for callback in callbacks:
             callback.on_epoch_start(self)
 
@@ -349,8 +392,12 @@ class Trainer:
         """What the history has of the epoch; None where its validation was interrupted."""
         if not self.batch:
             raise ValueError("fit: train gave no batch; it is empty, or can be gone through once")
-        row = {"epoch": self.epoch, "iteration": self.iteration,
-               "train_loss": self._total / self._samples}  # fmt: skip
+        total, samples = self._total, self._samples
+        if self._team is not None:
+            total, samples = self._team.add(total, samples)
+            self._team.update(self._meters, self._recorded)
+            self._team.share_buffers()
+        row = {"epoch": self.epoch, "iteration": self.iteration, "train_loss": total / samples}
         row |= {f"train_{name}": value for name, value in values_of(self._meters).items()}
         if checks is not None:
             before = generator_states(self._sources) if self._saving else None
@@ -375,7 +422,9 @@ class Trainer:
         With ``accumulate``, each batch's gradient is weighted by its samples: see :meth:`_update`.
         """
         model, loss, optimizer, losses = self.model, self.loss, self.optimizer, self.history.losses
-        meters, accumulate = list(self._meters.values()), self.accumulate
+        meters, accumulate, team = list(self._meters.values()), self.accumulate, self._team
+        if team is not None:
+            model, meters = team.replica, [self._recorded] if meters else []
         closure_needed, summed = isinstance(optimizer, LBFGS), is_summed(loss)
         by_batch = self.scheduler is not None and self.scheduler_step == "batch"
         gathered = self._pending = 0
@@ -387,6 +436,8 @@ class Trainer:
             else:
                 if not self._pending:
                     optimizer.zero_grad()
+                if team is not None:
+                    team.sends(self._pending + 1 == accumulate)
                 output = model(input)
                 value = loss(output, target)
             if not self._samples:
@@ -395,9 +446,12 @@ class Trainer:
             losses.append(number)
             self.iteration += 1
             if self.check_finite and not math.isfinite(number):
-                cause = first_bad(model, loss, input, target)
+                # In step with others, the batch cannot be run again by one alone.
+                cause = first_bad(model, loss, input, target) if team is None else team.name()
                 self._stop_as_not_finite(f"the loss is {number}", cause)
-                return
+                if team is None:
+                    return
+                team.say_not_finite()  # all must take part in the backward pass
             self.batch += 1
             self._total += number * weight
             self._samples += size_of(target) if summed else weight
@@ -405,6 +459,8 @@ class Trainer:
                 self._pending, gathered = self._pending + 1, gathered + weight
                 value.backward(None if accumulate == 1 else full_like(value, weight))
                 if self._pending == accumulate:
+                    if team is not None and self._is_refused():
+                        return
                     self._update(gathered)
                     gathered = self._pending = 0
             if by_batch and not self._pending:
@@ -418,10 +474,23 @@ class Trainer:
             if self._reason is not None and not self._pending:
                 return
         if self._pending:
+            if team is not None:
+                team.average()
+                if self._is_refused():
+                    return
             self._update(gathered)
             self._pending = 0
             if by_batch:
                 self.scheduler.step()
+
+    def _is_refused(self):
+        """Whether any process had a loss that is not finite; notes too whether one would stop."""
+        refused = self._team.hears(NOT_FINITE)
+        if refused:
+            self._broken, self._pending = True, 0
+        if refused or self._team.hears(STOP):
+            self._reason = self._team.reason or ANOTHER
+        return refused
 
     def _update(self, weight):
         """Clip the gradients, and step."""
@@ -613,16 +682,17 @@ class Trainer:
         Raises:
             TypeError, ValueError: as for :meth:`fit`.
         """
-        return self._measure(batches_of(data, batch_size))
+        return self._measure(batches_of(data, batch_size, team=self._join(), even=False))
 
     def _measure(self, source, within_fit=False):
         """The loss and the metrics; None where the fit was interrupted in the meantime."""
-        meters, total, samples, summed = self.metrics, 0.0, 0, is_summed(self.loss)
-        for meter in meters.values():
+        total, samples, summed, team = 0.0, 0, is_summed(self.loss), self._team
+        for meter in self.metrics.values():
             meter.reset()
+        meters = list(self.metrics.values()) if team is None else [Recorded()]
         with evaluating(self.model):
             for batch in source.epoch(0):
-                if within_fit and self._reason is not None:
+                if within_fit and self._reason is not None and self._team is None:
                     return None
                 input, target = pair_of(batch)
                 output = self.model(input)
@@ -632,11 +702,14 @@ class Trainer:
                 samples += size
                 if not math.isfinite(total):  # metrics refuse outputs that are nan
                     return {"loss": total, **dict.fromkeys(meters, math.nan)}
-                for meter in meters.values():
+                for meter in meters:
                     meter.update(output, target)
+            if team is not None:
+                total, samples = team.add(total, samples)
+                team.update(self.metrics, *meters)
             if not samples:
                 raise ValueError("there is nothing to measure on: the data gave no batch")
-            return {"loss": total / samples, **values_of(meters)}
+            return {"loss": total / samples, **values_of(self.metrics)}
 
     def predict(self, x, *, batch_size: int = 64) -> Tensor:
         """The model's outputs, in evaluation mode and without gradients.

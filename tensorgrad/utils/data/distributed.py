@@ -42,13 +42,13 @@ class DistributedSampler(Sampler[T_co]):
     def __init__(
         self, dataset, num_replicas=None, rank=None, shuffle=True, seed=0, drop_last=False
     ):
+        self._group = None  # whose shrinking to follow
         if num_replicas is None or rank is None:
             from ...distributed import group_of
 
             group = group_of(None)
             if num_replicas is None and rank is None:
-                group.watchers.add(self)
-                self._members = list(group.members)
+                self._group = group
             num_replicas = group.size() if num_replicas is None else num_replicas
             rank = group.rank() if rank is None else rank
         if not 0 <= rank < num_replicas:
@@ -57,7 +57,6 @@ class DistributedSampler(Sampler[T_co]):
             )
         self.dataset, self.num_replicas, self.rank = dataset, num_replicas, rank
         self.epoch, self.shuffle, self.seed, self.drop_last = 0, shuffle, seed, drop_last
-        self._dealing = None
         self._share_out()
 
     def _share_out(self):
@@ -73,8 +72,10 @@ class DistributedSampler(Sampler[T_co]):
             indices = sampling.randperm(generator, n).tolist()
         else:
             indices = list(range(n))
-        self._dealing = _Dealing(indices, self.num_replicas, self.rank, self.drop_last)
-        return self._dealing
+        if self._group is not None:
+            self.num_replicas, self.rank = self._group.size(), self._group.rank()
+            self._share_out()
+        return Dealing(indices, self.num_replicas, self.rank, self.drop_last, self._group)
 
     def __len__(self):
         return self.num_samples
@@ -87,28 +88,24 @@ class DistributedSampler(Sampler[T_co]):
         """
         self.epoch = epoch
 
-    def on_step(self, group) -> None:
-        """All processes have finished a step with what they had drawn."""
-        if self._dealing is not None:
-            self._dealing.used = self._dealing.drawn
 
-    def on_shrink(self, group) -> None:
-        """Some processes have died: share out what is left among the others."""
-        before = self._members
-        self._members = list(group.members)
-        self.num_replicas, self.rank = group.size(), group.rank()
-        self._share_out()
-        if self._dealing is not None:
-            alive = [member in self._members for member in before]
-            self._dealing.deal_anew(alive, self.num_replicas, self.rank)
+class Dealing:
+    """One pass over indices: the share of one process, dealt anew when another one dies.
 
+    Args:
+        indices: those of all processes, in order.
+        size: the number of processes.
+        rank: which of them this one is.
+        drop_last: whether to leave out indices rather than to repeat some.
+        group: whose members the processes are, to hear of their deaths.
+    """
 
-class _Dealing:
-    """One pass over the indices: this process's share of a pile, as far as it has drawn it."""
-
-    def __init__(self, indices, size, rank, drop_last):
+    def __init__(self, indices, size, rank, drop_last=False, group=None):
         self.drop_last = drop_last
         self._lay(indices, size, rank)
+        if group is not None:
+            self.members = list(group.members)
+            group.watchers.add(self)
 
     def _lay(self, indices, size, rank):
         """Make a new pile that gives each process equally many."""
@@ -118,14 +115,23 @@ class _Dealing:
             whole = -(-len(indices) // size) * size
             indices = (indices * -(-whole // max(1, len(indices))))[:whole]
         self.pile, self.size, self.rank = indices, size, rank
-        self.drawn = self.used = 0
+        self.drawn = self.used = 0  # by this process; when the last step was finished
 
-    def deal_anew(self, alive, size, rank):
-        """Lay a pile of what nobody has drawn, and what the dead had drawn but not used."""
-        begins = [self.drawn if lives else self.used for lives in alive]
+    def skip(self, count) -> None:
+        """Go past what an earlier run has used."""
+        self.drawn = self.used = count
+
+    def on_step(self, group) -> None:
+        """All processes have finished a step with what they had drawn."""
+        self.used = self.drawn
+
+    def on_shrink(self, group) -> None:
+        """Deal what nobody has drawn, and what the dead had drawn but not used, to the others."""
+        begins = [self.drawn if m in group.members else self.used for m in self.members]
         left = [index for place, index in enumerate(self.pile)
                 if place // self.size >= begins[place % self.size]]  # fmt: skip
-        self._lay(left, size, rank)
+        self.members = list(group.members)
+        self._lay(left, group.size(), group.rank())
 
     def __iter__(self):
         return self
