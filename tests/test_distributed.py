@@ -17,6 +17,7 @@ import pytest
 import tensorgrad as torch
 import tensorgrad.distributed as dist
 from tensorgrad import nn
+from tensorgrad._graph import queue_callback
 from tensorgrad.distributed import environment
 from tensorgrad.distributed.__main__ import share_of
 from tensorgrad.distributed.reducer import FIRST_BUCKET, assign
@@ -204,6 +205,42 @@ def test_the_launcher_explains_itself(tmp_path):
     (tmp_path / "s.py").write_text("import os, sys; print(sys.argv, os.environ['RANK'])")
     assert launch("s.py", "-x").stdout.strip() == "['s.py', '-x'] 0"
     assert launch("-m", "s", "y").stdout.strip().endswith("'y'] 0")
+
+
+def test_callbacks_run_at_the_end_of_their_own_pass():
+    """One that a hook queues, also where a pass runs within another; none after an error."""
+    events = []
+
+    def note(name):
+        return lambda g: queue_callback(lambda: events.append(name))
+
+    def within(g):
+        with torch.enable_grad():
+            inner = torch.ones(1, requires_grad=True)
+            inner.register_hook(note("inner"))
+            (inner * 2).sum().backward()
+        events.append("back in the outer")
+
+    x = torch.ones(1, requires_grad=True)
+    y = x * 3
+    z = y * 2
+    z.register_hook(note("outer"))
+    y.register_hook(within)
+    z.sum().backward()
+    assert events == ["inner", "back in the outer", "outer"]
+
+    def fail(g):
+        raise ArithmeticError("in the pass")
+
+    events.clear()
+    x = torch.ones(1, requires_grad=True)
+    y = x * 1
+    y.register_hook(note("never"))
+    x.register_hook(fail)
+    with pytest.raises(ArithmeticError):
+        y.sum().backward()
+    torch.ones(1, requires_grad=True).sum().backward()
+    assert events == []
 
 
 # --- what is dealt after a death ----------------------------------------------------------------
