@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 import threading
 import time
 import zlib
@@ -37,9 +38,9 @@ class ChildTraining:
         factory: makes the network, without arguments. It takes images as they are given; what
             centres them is a layer of it.
         data: ((images, labels), (images, labels)), to train on and to validate with: float
-            images (N, C, H, W) in [0, 1], integer labels. Or a function without arguments that
-            returns these: it is then called once in each process, where arrays travel to the
-            workers with every child.
+            images (N, C, H, W) in [0, 1], integer labels. Or a function without arguments, such
+            as a ``functools.partial``, that returns these: it is then called once in each
+            process, where arrays travel to the workers with every child.
         epochs: the budget, passes over the training part.
         batch_size: images in a step.
         lr: the rate of Adam.
@@ -127,7 +128,10 @@ class ChildTraining:
         return float(right / len(labels))
 
     def _loaded(self):
-        return _once(self.data) if callable(self.data) else self.data
+        if not callable(self.data):
+            return self.data
+        function, args, keywords = _call(self.data)
+        return _once(function, args, tuple(sorted(keywords.items())))
 
 
 def _tensor(model, images):
@@ -141,9 +145,16 @@ def _step(model, optimizer, images, labels):
 
 
 @functools.lru_cache(maxsize=1)
-def _once(function):
+def _once(function, args, keywords):
     """The data of a function, kept for the next child of this process."""
-    return _arrays(function())
+    return _arrays(function(*args, **dict(keywords)))
+
+
+def _call(function):
+    """A function or partial as function, arguments and keywords."""
+    if isinstance(function, functools.partial):
+        return function.func, function.args, function.keywords
+    return function, (), {}
 
 
 def _arrays(data):
@@ -174,10 +185,22 @@ def _checksum(parts):
 
 
 def name_of(value) -> str:
-    """What a journal calls a function, or an object by its class."""
-    inner = getattr(value, "func", value)  # of a functools.partial
-    named = inner if hasattr(inner, "__qualname__") else type(inner)
-    return f"{named.__module__}.{named.__qualname__}".removeprefix("__main__.")
+    """What a journal calls a function, with the arguments of a partial; or an object's class.
+
+    >>> name_of(functools.partial(max, 3))
+    'builtins.max(3)'
+    """
+    function, args, keywords = _call(value)
+    named = function if hasattr(function, "__qualname__") else type(function)
+    name = f"{named.__module__}.{named.__qualname__}".removeprefix("__main__.")
+    shown = [_shown(v) for v in args] + [f"{k}={_shown(v)}" for k, v in keywords.items()]
+    return f"{name}({', '.join(shown)})" if shown else name
+
+
+def _shown(value):
+    """A plain value as it is; of others the name, since their text may hold an address."""
+    plain = value is None or isinstance(value, bool | int | float | str | os.PathLike)
+    return repr(value) if plain else name_of(value)
 
 
 def settings_of(child) -> dict:

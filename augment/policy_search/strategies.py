@@ -112,6 +112,8 @@ class Reinforce(Strategy):
         entropy: the weight of the entropy.
         baseline: the weight that the moving average gives to its past at each child.
         hidden: the width of the controller.
+        normalize: divide what a generation's rewards exceed the baseline by, by its root mean
+            square: then the weight of the entropy means the same whatever the rewards' scale.
 
     Raises:
         ValueError: a number out of range.
@@ -126,12 +128,14 @@ class Reinforce(Strategy):
     updates = 1
 
     def __init__(
-        self, lr: float = 3.5e-4, entropy: float = 1e-5, baseline: float = 0.95, hidden: int = 100
-    ):
+        self, lr: float = 3.5e-4, entropy: float = 1e-5, baseline: float = 0.95,
+        hidden: int = 100, normalize: bool = False,
+    ):  # fmt: skip
         self.lr = number(lr, "lr", 0, float("inf"), open_low=True)
         self.entropy = number(entropy, "entropy", 0, float("inf"))
         self.baseline = number(baseline, "baseline", 0, 1)
         self.hidden = whole(hidden, "hidden", 1)
+        self.normalize = bool(normalize)
 
     def start(self, space, seed):
         super().start(space, seed)
@@ -144,11 +148,13 @@ class Reinforce(Strategy):
 
     def update(self, candidates, rewards):
         advantage = tg.from_numpy(self._advantage(rewards))[:, None]
-        with tg.no_grad():
-            before, _ = self.controller(candidates)
+        before = None
         for _ in range(self.updates):
+            now, entropy = self.controller(candidates)
+            before = now.detach() if before is None else before
+            gain = self._gain(now, advantage, before).sum(1).mean()
             self.adam.zero_grad()
-            self._loss(candidates, advantage, before).backward()
+            (-gain - self.entropy * entropy.sum(1).mean()).backward()
             self.adam.step()
 
     def _advantage(self, rewards):
@@ -158,12 +164,8 @@ class Reinforce(Strategy):
         for reward in rewards:
             average = self.baseline * average + (1 - self.baseline) * reward
         self.average = average
-        return advantage
-
-    def _loss(self, candidates, advantage, before):
-        now, entropy = self.controller(candidates)
-        gain = self._gain(now, advantage, before)
-        return -gain.sum(1).mean() - self.entropy * entropy.sum(1).mean()
+        spread = float(np.sqrt(np.mean(advantage**2)))
+        return advantage / spread if self.normalize and spread > 0 else advantage
 
     def _gain(self, now, advantage, before):
         """What each decision adds to the objective, (n, decisions)."""
@@ -184,6 +186,8 @@ class PPO(Reinforce):
         entropy: the weight of the entropy.
         baseline: the weight that the moving average gives to its past at each child.
         hidden: the width of the controller.
+        normalize: divide what a generation's rewards exceed the baseline by, by its root mean
+            square: then the weight of the entropy means the same whatever the rewards' scale.
         clip: how far a ratio may move from 1 and still be rewarded.
         updates: steps after each generation.
 
@@ -199,9 +203,9 @@ class PPO(Reinforce):
 
     def __init__(
         self, lr: float = 3.5e-4, entropy: float = 1e-5, baseline: float = 0.95,
-        hidden: int = 100, clip: float = 0.2, updates: int = 4,
+        hidden: int = 100, normalize: bool = False, clip: float = 0.2, updates: int = 4,
     ):  # fmt: skip
-        super().__init__(lr, entropy, baseline, hidden)
+        super().__init__(lr, entropy, baseline, hidden, normalize)
         self.clip = number(clip, "clip", 0, 1, open_low=True)
         self.updates = whole(updates, "updates", 1)
 
