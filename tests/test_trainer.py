@@ -564,12 +564,26 @@ def test_a_bad_gradient_is_named_before_the_step():
     assert "is of '2.bias'" in reason and same(weights(trainer.model), before)
 
 
+@pytest.mark.parametrize("clip", [None, 5.0])
+def test_parameters_that_the_last_step_spoilt_are_named(clip):
+    """No later batch shows it, and the best weights must not be these."""
+    loss = lambda output, target: (output[:, 0] * 0).sum().sqrt()  # noqa: E731
+    trainer, best = make(loss=loss, clip_value=clip), EarlyStopping("train_loss")
+    reason = stopped(trainer, pairs(8), "not finite", stop=best)
+    assert "parameter '0.weight' is not finite at iteration 1" in reason
+    assert "behind the loss is of '2.bias'" in reason
+    assert not trainer.history.epochs and best.best_epoch is None
+
+
 def test_a_bad_validation_loss_stops():
     x, y = pairs(8)
     x = x.clone()
     x[0] = math.inf
-    reason = stopped(make(metrics=["accuracy"]), pairs(8), "validation loss", valid=(x, y))
+    trainer = make(metrics=["accuracy"])
+    reason = stopped(trainer, pairs(8), "validation loss", valid=(x, y))
     assert "validation loss is nan" in reason
+    assert math.isnan(trainer.history["valid_accuracy"][0])
+    assert list(trainer.evaluate((x, y))) == ["loss", "accuracy"]
 
 
 def test_the_check_can_be_left_out():

@@ -33,7 +33,7 @@ from .checks import (
     restore_modes,
     size_of,
 )
-from .finite import bad_gradient, first_bad
+from .finite import bad_gradient, bad_parameter, first_bad
 from .history import History
 from .interrupt import INTERRUPTED, ending_softly
 from .meters import meters_of, values_of
@@ -71,8 +71,8 @@ class Trainer:
         normalizers: an object with ``state_dict`` and ``load_state_dict``, or a dict of them by
             name, to be kept in checkpoints with the model.
         scheduler_step: ``"epoch"`` or ``"batch"`` (after each step of the optimizer).
-        check_finite: stop when a loss or a clipped gradient is nan or infinite, with a warning
-            that names the first layer or parameter that is.
+        check_finite: stop when a loss, a clipped gradient or, after an epoch, a parameter is nan or
+            infinite, with a warning that names the first layer or parameter that is.
 
     Attributes:
         history: the :class:`History`, one for all fits.
@@ -345,7 +345,7 @@ class Trainer:
         finally:
             self._stepping = False
         self._agree_to_stop()
-        if self._reason is not None:
+        if self._reason is not None or not self._parameters_are_finite():
             return
         row = self._row(checks)
         if row is None:
@@ -539,6 +539,14 @@ class Trainer:
         self.optimizer.step(closure)
         return first
 
+    def _parameters_are_finite(self):
+        """Whether the last step spoilt none; no later batch would show it."""
+        name = bad_parameter(self.model) if self.check_finite else None
+        if name is not None:
+            first = f"the first bad gradient behind the loss is of {bad_gradient(self.model)!r}"
+            self._stop_as_not_finite(f"parameter {name!r} is not finite", first)
+        return name is None
+
     def _stop_as_not_finite(self, problem, cause=None):
         """Stop, and write no checkpoint any more; fit warns in the end."""
         self._broken = True
@@ -701,15 +709,18 @@ class Trainer:
                 total += number if summed else number * size
                 samples += size
                 if not math.isfinite(total):  # metrics refuse outputs that are nan
-                    return {"loss": total, **dict.fromkeys(meters, math.nan)}
+                    break
                 for meter in meters:
                     meter.update(output, target)
-            if team is not None:
-                total, samples = team.add(total, samples)
-                team.update(self.metrics, *meters)
-            if not samples:
-                raise ValueError("there is nothing to measure on: the data gave no batch")
-            return {"loss": total / samples, **values_of(self.metrics)}
+        if team is not None:
+            total, samples = team.add(total, samples)
+        if not samples:
+            raise ValueError("there is nothing to measure on: the data gave no batch")
+        if not math.isfinite(total):
+            return {"loss": total, **dict.fromkeys(self.metrics, math.nan)}
+        if team is not None:
+            team.update(self.metrics, *meters)
+        return {"loss": total / samples, **values_of(self.metrics)}
 
     def predict(self, x, *, batch_size: int = 64) -> Tensor:
         """The model's outputs, in evaluation mode and without gradients.
