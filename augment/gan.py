@@ -66,7 +66,7 @@ class GANAugment(Sampler):
     >>> rng = np.random.default_rng(0)
     >>> X = np.concatenate([rng.normal(-2, 0.3, (60, 2)), rng.normal(2, 0.3, (30, 2))])
     >>> y = np.repeat(["low", "high"], [60, 30])
-    >>> gan = GANAugment(random_state=0, epochs=60, batch_size=16, lr=4e-3, width=32)
+    >>> gan = GANAugment(epochs=100, batch_size=16, lr=4e-3, width=32, random_state=0)
     >>> X_new, y_new = gan.fit_resample(X, y)
     >>> X_new.shape, [str(label) for label in np.unique(y_new[90:])]
     ((120, 2), ['high'])

@@ -253,6 +253,8 @@ def restore(trainer, state: dict[str, Any]) -> None:
         state = {**state, **state["processes"][trainer._team.group.rank()]}
     trainer.model.load_state_dict(state["model"])
     trainer.optimizer.load_state_dict(state["optimizer"])
+    if state["position"]["iteration"]:
+        trainer.optimizer._opt_called = True  # in another process: a schedule asks for it
     for part, name in ((trainer.loss, "loss"), (trainer.scheduler, "scheduler")):
         if state[name] is not None and hasattr(part, "load_state_dict"):
             part.load_state_dict(state[name])

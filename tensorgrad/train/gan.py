@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from typing import Any
 
 import numpy as np
@@ -55,8 +56,9 @@ class GANTrainer:
         label_smoothing: the target of real samples is one minus this; 0 for "wasserstein".
         ema_decay: keep a moving average of the generator with this decay, which then makes the
             samples; None keeps none.
-        generator_scheduler: a learning-rate schedule, stepped after each epoch.
-        discriminator_scheduler: the same.
+        generator_scheduler: a learning-rate schedule, stepped after each epoch from that of the
+            generator's first step on.
+        discriminator_scheduler: one that is stepped after each epoch.
         callbacks: a :class:`Callback` or several, such as :class:`SampleSheets`. Their trainer is
             the :class:`Trainer` within, whose model has ``generator``, ``discriminator`` and
             ``sample``.
@@ -164,8 +166,10 @@ class GANTrainer:
         Raises:
             TypeError: data is none of the above, or not of floating-point numbers.
             ValueError: an option is out of range, or data, labels and networks do not fit.
+            RuntimeError: this is one of several processes of ``tensorgrad.distributed``.
             FileExistsError, FileNotFoundError, RuntimeError, OSError: as for :meth:`Trainer.fit`.
         """
+        _check_alone()
         if isinstance(train, Tensor | np.ndarray):
             train = (train,)
         source = batches_of(train, batch_size, shuffle=shuffle, seed=self._trainer.seed,
@@ -335,7 +339,7 @@ class _GeneratorSteps(Callback):
         row = trainer.history.epochs[-1]
         seconds, row["train_generator_loss"] = row.pop("seconds"), mean
         row["seconds"] = seconds  # the last, as in other fits
-        if self.scheduler is not None:
+        if self.scheduler is not None and self.losses:
             self.scheduler.step()
 
     def state_dict(self):
@@ -350,6 +354,8 @@ class _GeneratorSteps(Callback):
         if self.scheduler is not None and state_dict["scheduler"] is not None:
             self.scheduler.load_state_dict(state_dict["scheduler"])
         self.losses = np.asarray(state_dict["losses"]).tolist()
+        if self.losses:
+            self.optimizer._opt_called = True  # in another process: a schedule asks for it
         self.first = state_dict["first"]
 
 
@@ -487,6 +493,15 @@ def _check_optimizer(name, optimizer, network, scheduler):
         )
     if getattr(scheduler, "optimizer", optimizer) is not optimizer:
         raise ValueError(f"GANTrainer: {name}_scheduler belongs to another optimizer")
+
+
+def _check_alone():
+    distributed = sys.modules.get("tensorgrad.distributed")
+    if distributed is not None and distributed.is_initialized():
+        if distributed.get_world_size() > 1:
+            raise RuntimeError(
+                "fit: a GANTrainer works in one process; call destroy_process_group() first"
+            )
 
 
 def _check_options(loss, discriminator_steps, penalty, label_smoothing):
