@@ -16,6 +16,7 @@ import pytest
 
 import tensorgrad as torch
 from tensorgrad import nn, optim
+from tensorgrad.serialization import files
 from tensorgrad.train import (
     Callback,
     CSVLogger,
@@ -432,7 +433,10 @@ def test_without_tqdm_there_are_lines(monkeypatch, capsys, terminal):
     assert len(capsys.readouterr().out.splitlines()) == 2
 
 
-def test_in_a_notebook_there_is_its_own_bar(monkeypatch):
+@pytest.mark.parametrize("widgets", [True, False])
+def test_in_a_notebook_there_is_its_own_bar(monkeypatch, capsys, widgets):
+    """Without ipywidgets, the real tqdm.notebook raises at the first bar: then text does."""
+
     class ZMQInteractiveShell:
         pass
 
@@ -450,8 +454,10 @@ def test_in_a_notebook_there_is_its_own_bar(monkeypatch):
     ipython = types.SimpleNamespace(get_ipython=ZMQInteractiveShell)
     monkeypatch.setitem(sys.modules, "IPython", ipython)
     monkeypatch.setitem(sys.modules, "tqdm.notebook", types.SimpleNamespace(tqdm=tqdm))
+    monkeypatch.setitem(sys.modules, "ipywidgets", types.SimpleNamespace() if widgets else None)
     fit(scripted([3, 1]), progress=None)
-    assert made == ["epoch 1/2", "epoch 2/2"]
+    assert made == (["epoch 1/2", "epoch 2/2"] if widgets else [])
+    assert ("epoch 2/2: 100%" in capsys.readouterr().err) is not widgets
 
 
 @pytest.mark.parametrize("stream", [None, types.SimpleNamespace()])
@@ -521,31 +527,34 @@ def test_csv_log_begins_anew_where_the_columns_change(tmp_path):
     assert len(lines) == 3 and "valid_loss" in lines[0]
 
 
-def test_csv_log_on_a_full_disk_warns_once_and_recovers(tmp_path, monkeypatch):
-    path, epochs = tmp_path / "log.csv", []
+def test_csv_log_on_a_full_disk_warns_once_loses_nothing_and_recovers(tmp_path, monkeypatch):
+    path, seen = tmp_path / "log.csv", []
 
     def full(*args, **kwargs):
-        if len(epochs) in (1, 2):
+        if len(seen) in (2, 3):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return open(*args, **kwargs)
 
-    class Counting(Callback):
+    class Looking(Callback):
         def on_epoch_end(self, trainer):
-            epochs.append(1)
+            seen.append([line.split(",")[0] for line in path.read_text().splitlines()])
 
-    monkeypatch.setattr(logs, "open", full, raising=False)
-    trainer = scripted([3, 1, 2, 5], callbacks=[CSVLogger(path), Counting()])
+    for module in (logs, files):
+        monkeypatch.setattr(module, "open", full, raising=False)
+    trainer = scripted([3, 1, 2, 5, 4], callbacks=[CSVLogger(path), Looking()])
     with pytest.warns(RuntimeWarning, match="log.csv could not be written.*No space") as caught:
         fit(trainer)
     assert len(caught) == 1
-    assert [line.split(",")[0] for line in path.read_text().splitlines()] == [
-        "epoch", "1", "2", "3", "4"]  # fmt: skip
+    whole = ["epoch", "1", "2", "3", "4", "5"]
+    assert seen == [whole[:2], whole[:3], whole[:3], whole[:3], whole]
 
 
 def test_csv_log_that_cannot_be_is_refused_before_training(tmp_path):
     trainer = scripted([3, 1])
-    with pytest.raises(OSError, match="nowhere"):
+    with pytest.raises(RuntimeError, match="nowhere does not exist"):
         fit(trainer, stop=CSVLogger(tmp_path / "nowhere" / "log.csv"))
+    with pytest.raises(OSError, match="directory"):
+        fit(trainer, stop=CSVLogger(tmp_path))
     assert trainer.iteration == 0
 
 

@@ -6,6 +6,7 @@ import os
 import warnings
 from typing import Any
 
+from ..serialization.files import open_to_write, write_all
 from .callbacks import Callback
 from .history import csv_of
 
@@ -16,14 +17,15 @@ class CSVLogger(Callback):
     """Writes a line for each epoch to a file, as soon as there is one.
 
     The file is begun anew with each fit, with the epochs that the history already has. So after a
-    resume it is what it would have been without the break. A failed write warns once, and training
-    goes on; ``history.to_csv`` can write the whole later.
+    resume it is what it would have been without the break. A failed write warns once, leaves what
+    was written, and training goes on; once a write succeeds, all lines are there.
 
     Args:
         path: the file.
 
     Raises:
         OSError: at the start of a fit, that the file cannot be written.
+        RuntimeError: at the start of a fit, that its folder does not exist.
 
     >>> import os, tempfile
     >>> from pathlib import Path
@@ -64,7 +66,7 @@ class CSVLogger(Callback):
                 with open(self.path, "a", encoding="utf-8") as file:
                     file.write(csv_of(history.epochs[-1:], self.names))
             self.failed = False
-        except OSError as error:
+        except (OSError, RuntimeError) as error:
             if not self.failed:
                 warnings.warn(
                     f"{self.path} could not be written: {error}; training goes on",
@@ -74,10 +76,11 @@ class CSVLogger(Callback):
             self.failed = True
 
     def _write_all(self, history):
+        """Write all lines, or on a full disk none: the file is replaced in one step."""
         self.names = history.names()
-        with open(self.path, "w", encoding="utf-8") as file:
-            if self.names:
-                file.write(csv_of(history.epochs, self.names, header=True))
+        text = csv_of(history.epochs, self.names, header=True) if self.names else ""
+        with open_to_write(self.path) as file:
+            write_all(file, text.encode())
 
 
 class TensorBoardLogger(Callback):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 from .callbacks import Callback
@@ -28,18 +29,24 @@ def progress_of(choice, epochs: int, batches: int | None) -> list[Callback]:
 
 
 def _tqdm(forced):
-    """The tqdm that fits what the output goes to; None where lines do, or it is not installed."""
+    """The tqdm that fits what the output goes to; None where lines do, or it is not installed.
+
+    A notebook without ipywidgets shows the bar of text.
+    """
     notebook = _in_notebook()
     if not (forced or notebook or _is_terminal(sys.stderr)):
         return None
-    try:
+    with contextlib.suppress(ImportError):
         if notebook:
+            import ipywidgets  # noqa: F401  without it tqdm.notebook fails at the first bar
             from tqdm.notebook import tqdm
-        else:
-            from tqdm import tqdm
-    except ImportError:
-        return None
-    return tqdm
+
+            return tqdm
+    with contextlib.suppress(ImportError):
+        from tqdm import tqdm
+
+        return tqdm
+    return None
 
 
 def _is_terminal(stream):
