@@ -19,7 +19,7 @@ DOCS = common.HERE.parents[1] / "docs"
 
 # The scripts in the order of the page; their docstrings are its text.
 SCRIPTS = (
-    "curve_fitting",
+    "curve_fitting", "house_prices", "arcs", "income", "three_classes", "mnist",
 )  # fmt: skip
 
 HEAD = """# Experiments
