@@ -88,8 +88,9 @@ def searched(args):
         rewards.append(trial.reward or 0.0)
         if len(rewards) % args.generation == 0:
             recent = statistics.mean(rewards[-args.generation :])
-            print(f"{len(rewards):4d} children in {time.perf_counter() - start:5.0f} s  "
-                  f"mean of the last {recent:.4f}  best {max(rewards):.4f}", flush=True)  # fmt: skip
+            seconds = time.perf_counter() - start
+            print(f"{len(rewards):4d} children in {seconds:5.0f} s  mean of the last {recent:.4f}  "
+                  f"best {max(rewards):.4f}", flush=True)  # fmt: skip
 
     strategy = PPO(lr=0.01, entropy=0.3, normalize=True)
     found = augment.search(
@@ -160,7 +161,7 @@ def arguments(argv=None):
     parser.add_argument("--out", type=Path, default=Path("runs/autoaugment"), help="directory")
     args = parser.parse_args(argv)
     if args.quick:
-        args.children, args.epochs, args.final_epochs, args.seeds = 6, 1, 2, 2
+        args.children, args.epochs, args.final_epochs, args.seeds = 6, 3, 10, 2
         args.generation = 3
     for name in ("children", "generation", "epochs", "final_epochs", "seeds"):
         if getattr(args, name) < 1:

@@ -1,4 +1,4 @@
-"""Children for test_search that worker processes can import, and searches in processes of their own.
+"""Children for test_search that worker processes can import, and searches to be killed.
 
     python search_children.py pool JOURNAL FOLDER     a search with two workers, to be killed
     python search_children.py dask JOURNAL FOLDER     two Dask workers, one of them killed

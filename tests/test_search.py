@@ -412,7 +412,7 @@ def test_the_journal_of_another_search_is_refused(change, text, folder, tmp_path
     before = journal.read_bytes()
     with pytest.raises(ValueError, match=text):
         augment.search(Counted(folder), journal=journal, workers=0, **{**arguments, **change})
-    with pytest.raises(ValueError, match="child.name='', this search has 'other'"):
+    with pytest.raises(ValueError, match=r"child\.name='', this search has 'other'"):
         augment.search(Counted(folder, name="other"), journal=journal, workers=0, **arguments)
     assert journal.read_bytes() == before
 
@@ -423,6 +423,7 @@ def test_the_journal_of_another_search_is_refused(change, text, folder, tmp_path
         (lambda t: b"# my notes\n" + t, "line 1 of .* is not a line of a journal"),
         (lambda t: b"name,value\n1,2\n", "line 1 of"),
         (lambda t: b"notes without an end", "line 1 of"),
+        (lambda t: b'{"transform": "Rotate"}', "line 1 of"),
         (lambda t: t.replace(b'"child": 2', b'"child": 1'), "line 4 of"),
         (lambda t: t.replace(b'"child": 3', b'"child" 3'), "line 5 of"),
         (lambda t: t.replace(b'"candidate": [', b'"candidate": [9'), "has another candidate"),
@@ -719,8 +720,11 @@ def test_bad_arguments_of_search(change, error, text, tmp_path):
         (lambda: ps.Evolution(parents=0), "parents must be"),
         (lambda: ps.Evolution(mutation="x"), "mutation must be a number"),
         (lambda: ps.ChildTraining(linear, (1, 2)), "data must be"),
-        (lambda: ps.ChildTraining(linear, [([1, 2], [1]), ([1], [1])]),
-         r"the training part must have a label for each image, got images \(2,\)"),
+        (lambda: ps.ChildTraining(linear, [(np.zeros((2, 1, 3, 3)), [1])] * 2),
+         r"training part must be .* got float64 \(2, 1, 3, 3\) and labels \(1,\)"),
+        (lambda: ps.ChildTraining(linear, [(np.zeros((1, 1, 3, 3), np.uint8), [1])] * 2),
+         r"must be float images \(N, C, H, W\) .* got uint8"),
+        (lambda: ps.ChildTraining(linear, [(np.zeros((1, 3, 3)), [1])] * 2), "must be float"),
         (lambda: ps.ChildTraining(linear, tuple, epochs=0), "epochs must be"),
     ],
 )  # fmt: skip
@@ -730,21 +734,22 @@ def test_bad_arguments_of_the_parts(make, text):
 
 
 def test_a_child_that_is_not_a_function():
-    with pytest.raises(TypeError, match="factory must be a function, got Linear|got int"):
+    with pytest.raises(TypeError, match="factory must be a function, got int"):
         ps.ChildTraining(3, tuple)
     with pytest.raises(TypeError, match="optimizer must be a function, got str"):
         ps.ChildTraining(linear, tuple, optimizer="Adam")
 
 
 def test_a_child_that_cannot_be_sent(tmp_path):
-    with pytest.raises(TypeError, match="child cannot be sent to a worker process .*top level"):
+    with pytest.raises(TypeError, match=r"child cannot be sent to a worker process .*top level"):
         augment.search(lambda policy, seed: 0.0, 2, space=TOY, workers=1)
 
 
 @pytest.mark.parametrize(
     "script",
     [
-        "def child(policy, seed):\n    return 0.0\naugment.search(child, 2, workers=1, journal={j!r})",
+        "def child(policy, seed):\n    return 0.0\n"
+        "augment.search(child, 2, workers=1, journal={j!r})",
         "if __name__ == '__main__':\n"
         "    exec('def child(policy, seed): return 0.0', h := dict(__name__='nowhere'))\n"
         "    sys.modules['nowhere'] = type(sys)('nowhere')\n"

@@ -22,8 +22,8 @@ from .space import number, whole
 
 # Images that are scored at once.
 _SCORED = 1000
-# Children of one process take turns: they share the default generator.
-_TURN = threading.Lock()
+# Children of one process take turns: they share the default generator. A child may itself search.
+_TURN = threading.RLock()
 
 
 class ChildTraining:
@@ -48,7 +48,7 @@ class ChildTraining:
 
     Raises:
         TypeError: ``factory`` or ``optimizer`` is not callable.
-        ValueError: a number out of range, or images and labels of different number.
+        ValueError: a number out of range, or images and labels of other shapes.
 
     For the worker processes, functions and classes must be importable: at the top level of a
     module.
@@ -168,10 +168,11 @@ def _arrays(data):
             "data must be ((images, labels), (images, labels)), to train on and to validate with"
         )
     for name, (images, labels) in zip(("training", "validation"), parts, strict=True):
-        if labels.ndim != 1 or len(images) != len(labels) or not len(labels):
+        fits = images.ndim == 4 and images.dtype.kind == "f"
+        if not fits or labels.shape != images.shape[:1] or not len(labels):
             raise ArgumentError(
-                f"the {name} part must have a label for each image, got images {images.shape} "
-                f"and labels {labels.shape}"
+                f"the {name} part must be float images (N, C, H, W) and a label for each, got "
+                f"{images.dtype} {images.shape} and labels {labels.shape}"
             )
     return tuple((images, labels.astype(np.int64)) for images, labels in parts)
 

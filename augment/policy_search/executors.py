@@ -84,7 +84,7 @@ class ProcessPool(AbstractContextManager):
 
     def __init__(self, workers: int | None = None):
         self.workers = whole(_cores() if workers is None else workers, "workers", 1)
-        self._pool = None
+        self._pool, self._broken = None, False
 
     def __exit__(self, *_):
         self._stop()
@@ -92,7 +92,7 @@ class ProcessPool(AbstractContextManager):
     def _stop(self):
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
-        self._pool = None
+        self._pool, self._broken = None, False
 
     def _start(self, function, args):
         """The future of a call; None if the pool is broken."""
@@ -104,6 +104,7 @@ class ProcessPool(AbstractContextManager):
         try:
             return self._pool.submit(function, *args)
         except std.BrokenExecutor:
+            self._broken = True
             return None
 
     def submit(self, function, *args):
@@ -113,25 +114,23 @@ class ProcessPool(AbstractContextManager):
     def as_completed(self, futures):
         """Futures as they end, those that the death of a worker ended last."""
         waiting = {task.future: task for task in futures if task.future is not None}
-        broken = [task for task in futures if task.future is None]
         for future in std.as_completed(waiting):
-            task = waiting[future]
-            if task.broken:
-                broken.append(task)
+            if waiting[future].broken:
+                self._broken = True
             else:
-                yield task
-        for task in sorted(broken, key=futures.index):
-            yield self._again(task)
-        if broken:
+                yield waiting[future]
+        for task in [task for task in futures if task.broken]:
+            self._again(task)
+            yield task
+        if self._broken:
             self._stop()
 
     def _again(self, task):
-        """The call made once more, with nothing beside it."""
-        if task.future is None or task.broken:
+        """Make the call once more, with nothing beside it."""
+        if self._broken:
             self._stop()
-            task.future = self._start(task.function, task.args)
-            std.wait([task.future])
-        return task
+        task.future = self._start(task.function, task.args)
+        self._broken = task.broken
 
 
 class _Pooled(_Task):
@@ -139,10 +138,11 @@ class _Pooled(_Task):
 
     @property
     def broken(self):
-        return isinstance(self.future.exception(), std.BrokenExecutor)
+        """Whether the pool broke before the call ended, for which this waits."""
+        return self.future is None or isinstance(self.future.exception(), std.BrokenExecutor)
 
     def result(self):
-        if self.future is None or self.broken:
+        if self.broken:
             raise ChildDied(
                 "the worker process died, once among others and once alone: killed, out of "
                 "memory, or ended by the child itself"

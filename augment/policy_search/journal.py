@@ -6,6 +6,7 @@ import contextlib
 import os
 
 _FORMAT = "tensorgrad.augment.search 1"
+_START = f'{{"journal": "{_FORMAT}"'.encode()
 
 
 class Journal(contextlib.AbstractContextManager):
@@ -63,8 +64,8 @@ class Journal(contextlib.AbstractContextManager):
         lines = whole.splitlines()
         if lines:
             self._check(self._parsed(lines[0], 1), settings)
-        elif _FORMAT.encode() not in text and text[:1] not in (b"", b"{"):
-            raise self._damaged(1)  # no line of ours was ever cut off like this
+        elif not (text.startswith(_START) or _START.startswith(text)):
+            raise self._damaged(1)  # not the beginning of a first line that was cut off
         for i, line in enumerate(lines[1:], 2):
             self._take(self._parsed(line, i), i)
         if len(whole) < len(text):
