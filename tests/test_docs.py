@@ -193,6 +193,18 @@ def test_files_named_in_the_text_exist(page):
         assert (ROOT / path).exists(), path
 
 
+def test_the_code_of_the_page_on_training_runs(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("sklearn")
+    pytest.importorskip("matplotlib")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "train.md").read_text(), re.S)
+    assert len(blocks) == 2
+    exec("\n".join(blocks).replace("epochs=200", "epochs=2").replace("epochs=50", "epochs=1"), {})
+    assert "epoch 2/2" in capsys.readouterr().out
+    assert (tmp_path / "runs" / "classes.png").stat().st_size > 10_000
+
+
 def test_the_text_of_every_seeded_fault_is_in_the_source_once():
     for fault in faults.FAULTS:
         source = (ROOT / fault.file).read_text()
