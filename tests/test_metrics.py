@@ -476,7 +476,7 @@ def test_area_refuses_another_number_of_scores():
 
 
 def test_every_name_makes_its_metric():
-    for name, kind in metrics.METRICS.items():
+    for name, kind in metrics.names.METRICS.items():
         assert type(metrics.get(name)) is kind and metrics.get(name).name == name
     assert metrics.get("recall_weighted").average == "weighted"
     made = metrics.MAE()
@@ -495,7 +495,7 @@ def test_every_name_makes_its_metric():
     ids=["bce_logits", "function", "subclass", "bce", "none"],
 )
 def test_a_loss_of_logits_sets_from_logits(loss, logits):
-    for name in metrics.WITH_LOGITS:
+    for name in metrics.names.WITH_LOGITS:
         assert metrics.get(name, loss=loss).from_logits is logits
     assert metrics.get("accuracy", loss=loss, from_logits=False).from_logits is False
     assert metrics.get("mse", loss=loss).name == "mse"

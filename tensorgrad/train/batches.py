@@ -157,7 +157,6 @@ class _Order(Sampler):
         for low in range(self.start * self.batch_size, self.size, self.batch_size):
             yield order[low : low + self.batch_size].tolist()
 
-
     def _share(self, order):
         """The batches of this process."""
         size, rank = self.group.size(), self.group.rank()
