@@ -15,15 +15,9 @@
 
 from . import metrics
 from .callbacks import Callback
-from .diagnosis import (
-    BiasVariance,
-    Diagnosis,
-    LearningCurve,
-    bias_variance,
-    diagnose,
-    learning_curve,
-    plot_tradeoff,
-)
+from .curves import LearningCurve, learning_curve
+from .decomposition import BiasVariance, bias_variance, plot_tradeoff
+from .diagnosis import Diagnosis, diagnose
 from .gan import GANTrainer, SampleSheets
 from .history import History
 from .logs import CSVLogger, TensorBoardLogger

@@ -28,8 +28,9 @@ from ..random import fork_rng, manual_seed
 from ..serialization import load, save
 from ..serialization.checkpoint import describe
 from .batches import key
+from .checks import evaluating
 from .stopping import EarlyStopping
-from .trainer import Trainer, evaluating
+from .trainer import Trainer
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin

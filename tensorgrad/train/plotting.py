@@ -1,4 +1,4 @@
-"""The curves of a history as a figure."""
+"""Figures: the curves of a history, sheets of samples."""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ def new_figure(purpose, **options):
     except ImportError:
         raise missing("matplotlib", "plot", purpose) from None
     return Figure(layout="constrained", **options)
+
+
+def axes_for(axes, purpose):
+    """The axes given, or those of a new figure."""
+    return new_figure(purpose, figsize=(6, 4)).subplots() if axes is None else axes
 
 
 def draw(history, by, figure):
