@@ -161,7 +161,7 @@ def arguments(argv=None):
     parser.add_argument("--out", type=Path, default=Path("runs/autoaugment"), help="directory")
     args = parser.parse_args(argv)
     if args.quick:
-        args.children, args.epochs, args.final_epochs, args.seeds = 6, 3, 10, 2
+        args.children, args.epochs, args.final_epochs, args.seeds = 6, 2, 6, 1
         args.generation = 3
     for name in ("children", "generation", "epochs", "final_epochs", "seeds"):
         if getattr(args, name) < 1:

@@ -1,6 +1,7 @@
 """The policy search: controller and losses by hand, planted optima, journal, workers, Dask."""
 
 import functools
+import importlib.util
 import json
 import random
 import statistics
@@ -781,3 +782,31 @@ def test_the_pool_starts_no_process_without_work(folder, tmp_path, monkeypatch):
     augment.search(Counted(folder), journal=journal, workers=0, **SEARCH)
     monkeypatch.setattr(ps.ProcessPool, "_start", lambda *_: pytest.fail("a process started"))
     augment.search(Counted(folder), journal=journal, workers=2, **SEARCH)
+
+
+# --- the example ----------------------------------------------------------------------------
+
+
+def test_the_search_for_digits(tmp_path, capsys):
+    path = Path(__file__).parent.parent / "examples" / "autoaugment_digits.py"
+    spec = importlib.util.spec_from_file_location("autoaugment_digits", path)
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    arguments = ["--quick", "--workers", "0", "--out", str(tmp_path)]
+    first = example.main(arguments)
+    out = capsys.readouterr().out
+    assert "150 images to train on, 150 to validate" in out and "6 children in" in out
+    names = {"journal.jsonl", "policy.json", "sheet.png"}
+    assert {p.name for p in tmp_path.iterdir()} == names
+    assert len(augment.load(tmp_path / "policy.json").subpolicies()) == 25
+    assert set(first) == {"none", "random", "learned"}
+    assert f"policy learned  test accuracy {first['learned']:.2%}" in out
+    assert example.main(arguments) == first
+    assert "children in" not in capsys.readouterr().out  # all of them were in the journal
+    with pytest.raises(SystemExit, match=r"error: journal .* was written with .*seed=0"):
+        example.main([*arguments, "--seed", "1"])
+    with pytest.raises(SystemExit, match=r"error: MNIST: .* is neither in"):
+        example.main([*arguments, "--data", str(tmp_path)])
+    with pytest.raises(SystemExit):
+        example.main(["--children", "0"])
+    assert "error: --children must be at least 1, got 0" in capsys.readouterr().err
