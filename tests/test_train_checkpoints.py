@@ -144,6 +144,18 @@ def test_what_a_killed_write_left_is_cleared_away_and_nothing_else(tmp_path, dat
 # --- resuming ---------------------------------------------------------------------------
 
 
+def test_numbers_of_numpy_are_numbers(tmp_path, data):
+    """As a search over a grid has them; checkpoints cannot hold NumPy's own."""
+    five, two = np.int64(5), np.int32(2)
+    options = {"checkpoint_dir": tmp_path, "keep": two, "batch_size": np.int64(8)}
+    trainer = make()
+    fit(trainer, data, two, stop=EarlyStopping("train_loss", five), **options)
+    assert len(trainer.history) == 2
+    resumed = make()
+    fit(resumed, data, 4, resume=True, **options)
+    assert len(resumed.history) == 4
+
+
 def test_a_longer_run_can_follow(tmp_path, data):
     fit(make(), data, 2, checkpoint_dir=tmp_path)
     trainer = make(seed=9)

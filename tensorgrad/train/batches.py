@@ -25,6 +25,7 @@ from ..utils.data import (
 )
 from ..utils.data.dataloader import _SingleProcessDataLoaderIter
 from ..utils.data.distributed import Dealing
+from .arguments import whole_number
 
 __all__ = ["Batches", "batches_of", "tensor_of", "together"]
 
@@ -136,8 +137,6 @@ class _Order(Sampler):
     """Batches of indices, permuted by a generator that (seed, epoch) alone sets."""
 
     def __init__(self, size, batch_size, shuffle, seed, team=None, even=True):
-        if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
-            raise ValueError(f"batch_size must be a positive whole number, got {batch_size!r}")
         self.size, self.batch_size, self.shuffle, self.seed = size, batch_size, shuffle, seed
         self.group, self.even = None if team is None else team.group, even
         self.epoch = self.start = 0
@@ -160,11 +159,11 @@ class _Order(Sampler):
     def _share(self, order):
         """The batches of this process."""
         size, rank = self.group.size(), self.group.rank()
-        share = Dealing(order.tolist(), size, rank, group=self.group)
-        if not self.even:
-            share = iter(order[rank::size].tolist())
-        else:
+        if self.even:
+            share = Dealing(order.tolist(), size, rank, group=self.group)
             share.skip(self.start * self.batch_size)
+        else:
+            share = iter(order[rank::size].tolist())
         while batch := list(itertools.islice(share, self.batch_size)):
             yield batch
 
@@ -173,6 +172,7 @@ class Keyed(Batches):
     """A dataset in an order that (seed, epoch) alone decides: any batch is found without a draw."""
 
     def __init__(self, dataset, batch_size, shuffle, seed, num_workers, team=None, even=True):
+        batch_size, shuffle = whole_number("batch_size", batch_size), bool(shuffle)
         self.dataset, self.seed = dataset, seed
         self.order = _Order(len(dataset), batch_size, shuffle, seed, team, even)
         self.generator = Generator()

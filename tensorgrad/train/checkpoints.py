@@ -15,6 +15,7 @@ import numpy as np
 from ..random import default_generator
 from ..serialization.checkpoint import describe
 from ..serialization.sealed import load_sealed, save_sealed
+from .arguments import whole_number
 from .callbacks import Callback
 from .finite import bad_parameter
 from .processes import SAVE
@@ -40,9 +41,7 @@ class CheckpointFolder:
     """
 
     def __init__(self, path: str | os.PathLike, keep: int = 2, writes: bool = True) -> None:
-        if not isinstance(keep, int) or isinstance(keep, bool) or keep < 1:
-            raise ValueError(f"keep must be a whole number from 1, got {keep!r}")
-        self.path, self.keep = os.path.abspath(os.fspath(path)), keep
+        self.path, self.keep = os.path.abspath(os.fspath(path)), whole_number("fit: keep", keep)
         if writes:
             self._make()
 
@@ -120,9 +119,8 @@ class Saver(Callback):
 
     def __init__(self, folder, every=1, minutes=None, steps=None):
         for name, value in (("checkpoint_every", every), ("checkpoint_steps", steps)):
-            whole = isinstance(value, int) and not isinstance(value, bool)
-            if value is not None and not (whole and value >= 1):
-                raise ValueError(f"fit: {name} must be a whole number from 1, got {value!r}")
+            if value is not None:
+                whole_number(f"fit: {name}", value)
         if minutes is not None and not minutes > 0:
             raise ValueError(f"fit: checkpoint_minutes must be above 0, got {minutes!r}")
         self.folder, self.every, self.minutes, self.steps = folder, every, minutes, steps

@@ -135,16 +135,11 @@ def check_parts(model, loss, optimizer, scheduler, scheduler_step):
         )
 
 
-def check_options(clip_norm, clip_value, accumulate, seed, scheduler_step):
+def check_options(clip_norm, clip_value, scheduler_step):
     """Refuse options out of range."""
     for name, bound in (("clip_norm", clip_norm), ("clip_value", clip_value)):
         if bound is not None and not bound > 0:
             raise ValueError(f"Trainer: {name} must be above 0, or None, got {bound!r}")
-    whole = isinstance(accumulate, int) and not isinstance(accumulate, bool)
-    if not (whole and accumulate >= 1):
-        raise ValueError(f"Trainer: accumulate must be a whole number from 1, got {accumulate!r}")
-    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
-        raise ValueError(f"Trainer: seed must be a whole number from 0, got {seed!r}")
     if scheduler_step not in ("epoch", "batch"):
         raise ValueError(
             f"Trainer: scheduler_step must be 'epoch' or 'batch', got {scheduler_step!r}"

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import metrics
+from .arguments import whole_number
 from .batches import key
 from .learners import check_learner, predictor, sets_of
 from .plotting import axes_for
@@ -94,8 +95,7 @@ def learning_curve(
     check_learner(learner)
     x, y = sets_of(train, "train")
     x_valid, y_valid = sets_of(valid, "valid")
-    if not isinstance(repeats, int) or repeats < 1:
-        raise ValueError(f"repeats must be a whole number from 1, got {repeats!r}")
+    repeats = whole_number("repeats", repeats)
     counts = np.array([_count(size, len(x)) for size in sizes])
     measure = error or _default_error(y)
     errors = np.empty((2, len(counts), repeats))

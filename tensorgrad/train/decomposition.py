@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .arguments import whole_number
 from .batches import key
 from .learners import check_learner, predictor, sets_of
 from .plotting import axes_for
@@ -127,8 +128,7 @@ def bias_variance(
     (0.0, 0.3, True)
     """
     check_learner(learner)
-    if not isinstance(rounds, int) or rounds < 2:
-        raise ValueError(f"rounds must be a whole number from 2, got {rounds!r}")
+    rounds = whole_number("rounds", rounds, least=2)
     x_test, y_test = sets_of(test, "test")
     draw = train if callable(train) else _bootstrap(*sets_of(train, "train"))
     y = np.asarray(y_test, np.float64)

@@ -7,6 +7,7 @@ import warnings
 from typing import Any
 
 from ..serialization.files import open_to_write, write_all
+from .arguments import whole_number
 from .callbacks import Callback
 from .history import csv_of
 
@@ -103,11 +104,8 @@ class TensorBoardLogger(Callback):
     """
 
     def __init__(self, log_dir: str | os.PathLike, every: int | None = None) -> None:
-        whole = isinstance(every, int) and not isinstance(every, bool)
-        if every is not None and not (whole and every >= 1):
-            raise ValueError(
-                f"TensorBoardLogger: every must be a whole number from 1, got {every!r}"
-            )
+        if every is not None:
+            every = whole_number("TensorBoardLogger: every", every)
         self.log_dir, self.every = os.fspath(log_dir), every
         self.writer: Any = None
 

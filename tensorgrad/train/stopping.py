@@ -6,6 +6,7 @@ import copy
 import math
 from typing import Any
 
+from .arguments import whole_number
 from .callbacks import Callback
 from .history import mode_of
 
@@ -175,11 +176,8 @@ class EarlyStopping(StopCondition):
         min_delta: float = 0.0, restore_best: bool = True,
     ) -> None:  # fmt: skip
         super().__init__(monitor)
-        whole = isinstance(patience, int) and not isinstance(patience, bool)
-        if patience is not None and not (whole and patience >= 1):
-            raise ValueError(
-                f"EarlyStopping: patience must be a whole number from 1, or None, got {patience!r}"
-            )
+        if patience is not None:
+            patience = whole_number("EarlyStopping: patience", patience)
         if not 0 <= min_delta < math.inf:
             raise ValueError(f"EarlyStopping: min_delta must be at least 0, got {min_delta!r}")
         self.patience, self.mode = patience, mode_of(monitor, mode)

@@ -16,6 +16,7 @@ from .._graph import Tensor
 from ..nn.utils import clip_grad_norm_, clip_grad_value_
 from ..optim import LBFGS
 from ..optim.lr_scheduler import ReduceLROnPlateau
+from .arguments import whole_number
 from .batches import Batches, batches_of, tensor_of, together
 from .callbacks import Callback
 from .checkpoints import CheckpointFolder, Saver, generator_states, restore, set_generators
@@ -108,7 +109,9 @@ class Trainer:
         seed: int = 0, normalizers=None, scheduler_step: str = "epoch", check_finite: bool = True,
     ) -> None:  # fmt: skip
         check_parts(model, loss, optimizer, scheduler, scheduler_step)
-        check_options(clip_norm, clip_value, accumulate, seed, scheduler_step)
+        check_options(clip_norm, clip_value, scheduler_step)
+        accumulate = whole_number("Trainer: accumulate", accumulate)
+        seed = whole_number("Trainer: seed", seed, least=0)
         if accumulate > 1 and isinstance(optimizer, LBFGS):
             raise ValueError("Trainer: accumulate is not possible with LBFGS; use larger batches")
         self.model, self.loss, self.optimizer, self.scheduler = model, loss, optimizer, scheduler
@@ -217,8 +220,7 @@ class Trainer:
             RuntimeError: all checkpoints are damaged, or do not fit the model.
             OSError: the folder cannot be written to.
         """
-        if not isinstance(epochs, int) or isinstance(epochs, bool) or epochs < 0:
-            raise ValueError(f"fit: epochs must be a whole number from 0, got {epochs!r}")
+        epochs = whole_number("fit: epochs", epochs, least=0)
         team = self._join()
         source = batches_of(train, batch_size, shuffle=shuffle, seed=self.seed, team=team,
                             num_workers=num_workers, name="train")  # fmt: skip
