@@ -9,6 +9,7 @@ import pytest
 
 import tensorgrad as torch
 from tensorgrad import nn, optim
+from tensorgrad.datasets import MinMaxNormalizer, StandardNormalizer
 from tensorgrad.train import Callback, EarlyStopping, History, StopLoss, Trainer
 from tensorgrad.train.batches import key
 from tensorgrad.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
@@ -429,6 +430,41 @@ def test_predict_takes_inputs_in_every_form():
 def test_predict_refuses(x, error, message):
     with pytest.raises(error, match=message):
         make().predict(x)
+
+
+@pytest.mark.parametrize("which", [("x", "y"), ("x",), ("y",)])
+def test_predict_in_the_units_of_the_data(which):
+    """float64 inputs are normalised before they are rounded: 1e8 and 1e8 + 3 differ."""
+    x = 1e8 + np.random.default_rng(0).uniform(0, 9, (20, 3))
+    normalizers = {"x": StandardNormalizer().fit(x), "y": MinMaxNormalizer().fit(x[:, :2] * 7)}
+    trainer = make(normalizers={name: normalizers[name] for name in which})
+    inside = normalizers["x"].transform(x) if "x" in which else x
+    expected = trainer.predict(inside)
+    if "y" in which:
+        expected = normalizers["y"].inverse(expected)
+    assert torch.equal(trainer.predict(x, raw=True, batch_size=7), expected)
+    if "x" not in which:
+        return
+    double = torch.from_numpy(x)
+    trainer.model = nn.Sequential(Rounded(), trainer.model)
+    dataset = TensorDataset(double)
+    for form in (double, dataset, DataLoader(dataset, 6), [double]):
+        assert torch.allclose(trainer.predict(form, raw=True), expected)
+
+
+class Rounded(nn.Module):
+    def forward(self, x):
+        return x.float()
+
+
+def test_predict_in_the_units_of_the_data_needs_normalizers():
+    for normalizers in (None, {"z": StandardNormalizer()}, StandardNormalizer()):
+        with pytest.raises(ValueError, match="raw=True needs a trainer with normalizers"):
+            make(normalizers=normalizers).predict(torch.ones(2, 3), raw=True)
+    with pytest.raises(RuntimeError, match="call fit"):
+        make(normalizers={"x": StandardNormalizer()}).predict(torch.ones(2, 3), raw=True)
+    with pytest.raises(TypeError, match="'x' should have state_dict"):
+        make(normalizers={"x": object()})
 
 
 def test_predict_needs_one_tensor():

@@ -13,8 +13,9 @@ from .callbacks import Callback
 from .stopping import StopCondition
 
 __all__ = [
-    "batch_hooks", "check_loss", "check_monitors", "check_options", "check_parts", "evaluating",
-    "is_summed", "list_of", "modes_of", "pair_of", "restore_modes", "size_of",
+    "batch_hooks", "check_loss", "check_monitors", "check_normalizers", "check_options",
+    "check_parts", "evaluating", "is_summed", "list_of", "modes_of", "pair_of", "restore_modes",
+    "size_of",
 ]  # fmt: skip
 
 
@@ -133,6 +134,16 @@ def check_parts(model, loss, optimizer, scheduler, scheduler_step):
         raise ValueError(
             "Trainer: ReduceLROnPlateau needs the loss of an epoch: scheduler_step='epoch'"
         )
+
+
+def check_normalizers(named):
+    """Refuse what a checkpoint could not keep, such as a scaler of scikit-learn."""
+    for name, normalizer in named.items():
+        if not all(hasattr(normalizer, method) for method in ("state_dict", "load_state_dict")):
+            raise TypeError(
+                f"Trainer: normalizers: {name!r} should have state_dict() and load_state_dict(), "
+                f"as those of tensorgrad.datasets have, got {type(normalizer).__name__}"
+            )
 
 
 def check_options(clip_norm, clip_value, scheduler_step):

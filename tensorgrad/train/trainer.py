@@ -24,6 +24,7 @@ from .checks import (
     batch_hooks,
     check_loss,
     check_monitors,
+    check_normalizers,
     check_options,
     check_parts,
     evaluating,
@@ -70,7 +71,9 @@ class Trainer:
         seed: of the order of the data, which depends on it and the epoch alone. Weights, dropout
             and so on come from the default generator: ``tensorgrad.manual_seed``.
         normalizers: an object with ``state_dict`` and ``load_state_dict``, or a dict of them by
-            name, to be kept in checkpoints with the model.
+            name, to be kept in checkpoints with the model. Data for :meth:`fit` and
+            :meth:`evaluate` is normalised before; with ``{"x": ..., "y": ...}``,
+            :meth:`predict` can do it, and undo it for outputs.
         scheduler_step: ``"epoch"`` or ``"batch"`` (after each step of the optimizer).
         check_finite: stop when a loss, a clipped gradient or, after an epoch, a parameter is nan or
             infinite, with a warning that names the first layer or parameter that is.
@@ -120,6 +123,7 @@ class Trainer:
         self.clip_norm, self.clip_value, self.accumulate = clip_norm, clip_value, accumulate
         self.seed, self.scheduler_step, self.check_finite = seed, scheduler_step, check_finite
         self.normalizers = normalizers
+        check_normalizers(self._normalizers())
         self._meters = copy.deepcopy(self.metrics)  # of training; evaluate may run in its midst
         self._initial: dict | None = None  # the weights before the first fit
         scheduled = None if scheduler is None else scheduler.state_dict()
@@ -222,6 +226,8 @@ class Trainer:
         """
         epochs = whole_number("fit: epochs", epochs, least=0)
         team = self._join()
+        if team is not None:
+            self._begin_together(team)
         source = batches_of(train, batch_size, shuffle=shuffle, seed=self.seed, team=team,
                             num_workers=num_workers, name="train")  # fmt: skip
         checks = None
@@ -264,13 +270,17 @@ class Trainer:
         """Find the other processes of the job, if it has several."""
         if self._team is None or self._team.gone():
             self._team = team_of(self)
-        if self._team is not None:
-            self._team.begin()
-            self._recorded = Recorded()
-            if isinstance(self.optimizer, LBFGS):
-                raise ValueError("Trainer: LBFGS searches along lines of its own; use another "
-                                 "optimizer for training in several processes")  # fmt: skip
         return self._team
+
+    def _begin_together(self, team):
+        """Forget what an earlier fit asked the others for, and what it recorded for them."""
+        if isinstance(self.optimizer, LBFGS):
+            raise ValueError(
+                "Trainer: LBFGS searches along lines of its own; use another optimizer for "
+                "training in several processes"
+            )
+        team.begin()
+        self._recorded = Recorded()
 
     def _leads(self) -> bool:
         """Whether this process, of those of the job, writes files and shows progress."""
@@ -724,27 +734,43 @@ class Trainer:
             team.update(self.metrics, *meters)
         return {"loss": total / samples, **values_of(self.metrics)}
 
-    def predict(self, x, *, batch_size: int = 64) -> Tensor:
+    def predict(self, x, *, batch_size: int = 64, raw: bool = False) -> Tensor:
         """The model's outputs, in evaluation mode and without gradients.
 
         Args:
             x: a tensor or an array of inputs; or a Dataset, a DataLoader or a list of batches, of
                 inputs or of pairs, whose targets are left aside.
             batch_size: samples in a batch, where ``x`` is no DataLoader.
+            raw: True takes inputs as they were before ``normalizers["x"]``, and gives outputs as
+                targets were before ``normalizers["y"]``; one of the two may be absent.
 
         Returns:
             All outputs along the first dimension. All modules are in their former mode again.
 
         Raises:
             TypeError: ``x`` is none of the above, or the model returns no tensor.
-            ValueError: there is no input.
+            ValueError: there is no input; or ``raw``, and the trainer has neither normalizer.
+
+        >>> import tensorgrad as torch
+        >>> from tensorgrad.datasets import normalize_x, normalize_y
+        >>> from tensorgrad.train import Trainer
+        >>> x = torch.linspace(50, 250, 40).reshape(40, 1)
+        >>> (x_train, x_norm), (y_train, y_norm) = normalize_x(x), normalize_y(3000 * x)
+        >>> model = torch.nn.Linear(1, 1)
+        >>> adam = torch.optim.Adam(model.parameters(), lr=0.1)
+        >>> trainer = Trainer(model, torch.nn.MSELoss(), adam,
+        ...                   normalizers={"x": x_norm, "y": y_norm})
+        >>> _ = trainer.fit((x_train, y_train), epochs=200, progress=False)
+        >>> trainer.predict(torch.tensor([[100.0]]), raw=True).round(decimals=-3)
+        tensor([[300000.]])
         """
+        before, after = self._units() if raw else (_same, _same)
         if isinstance(x, Tensor | np.ndarray):
-            x = (tensor_of(x, "x"),)
+            x, before = (tensor_of(before(x), "x"),), _same
         outputs = []
         with evaluating(self.model):
             for batch in batches_of(x, batch_size, name="x").epoch(0):
-                input = batch[0] if isinstance(batch, tuple | list) else batch
+                input = before(batch[0] if isinstance(batch, tuple | list) else batch)
                 output = self.model(input)
                 if not isinstance(output, Tensor):
                     raise TypeError(
@@ -754,4 +780,19 @@ class Trainer:
                 outputs.append(output)
         if not outputs:
             raise ValueError("predict: there is no input")
-        return cat(outputs)
+        return after(cat(outputs))
+
+    def _units(self):
+        """The ways from inputs and back to targets as they were before they were normalised."""
+        named = self._normalizers()
+        if not {"x", "y"} & set(named):
+            raise ValueError(
+                'predict: raw=True needs a trainer with normalizers={"x": ..., "y": ...}, or one '
+                f"of the two; it has {', '.join(map(repr, named)) or 'none'}"
+            )
+        before = named["x"].transform if "x" in named else _same
+        return before, named["y"].inverse if "y" in named else _same
+
+
+def _same(value):
+    return value
