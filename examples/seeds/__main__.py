@@ -20,6 +20,7 @@ DOCS = common.HERE.parents[1] / "docs"
 # The scripts in the order of the page; their docstrings are its text.
 SCRIPTS = (
     "curve_fitting", "house_prices", "arcs", "income", "three_classes", "mnist",
+    "initialisation", "optimizers", "batch_norm",
 )  # fmt: skip
 
 HEAD = """# Experiments

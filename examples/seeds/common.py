@@ -185,9 +185,13 @@ def picture(out, name, quick, rows=1, columns=1, **options):
 
 def curves(ax, history, name, title, **options):
     """A value of a history by epoch, of the training and the validation part."""
+    from matplotlib.ticker import MaxNLocator
+
+    width = 2.0 if len(history) < 100 else 1.0
     for part in ("train", "valid"):
         if f"{part}_{name}" in history.names():
-            ax.plot(history["epoch"], history[f"{part}_{name}"], label=part)
+            ax.plot(history["epoch"], history[f"{part}_{name}"], label=part, linewidth=width)
+    ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     style.label(ax, title, "epoch", **options)
 
 
@@ -210,4 +214,5 @@ def regions(ax, model, x, y, title, steps=200):
         of_class = x.numpy()[y.flatten().numpy() == k]
         ax.plot(*of_class.T, ".", color=colour, markersize=3, label=f"class {k}")
     ax.grid(False)
+    ax.set_aspect("equal")
     style.label(ax, title, legend=None)

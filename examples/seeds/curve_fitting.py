@@ -1,20 +1,24 @@
 """14.1 Curve fitting: 1-4-1 with sigmoids.
 
 A network with one input, four sigmoids and one output learns a curve of several bends from 200
-points, and stops when the squared error of 50 others is below 0.001. Settings of the notes:
-gradient descent at the rate 0.5, batches of 10, Xavier's initialisation, at most 10,000 epochs.
-Their samples are not printed; ours are y = 0.4 x² + 0.3 x sin 15 x + 0.01 cos 50 x - 0.3 with x
-uniform in [0, 1), and x is normalised to mean 0 and deviation 1. Our loss is the mean squared
-error: the notes' has half of it, so that 0.001 here is the stricter bound.
+points, and stops when the loss of 50 others, half their mean squared error, is below 0.001.
+Settings of the notes: gradient descent at the rate 0.5, batches of 10, Xavier's initialisation, at
+most 10,000 epochs. Their samples are not printed; ours are
+y = 0.4 x² + 0.3 x sin 15 x + 0.01 cos 50 x - 0.3 with x uniform in [0, 1), and x is normalised to
+mean 0 and deviation 1. On a shelf at 0.004 the network has found three of the bends.
 """
+
+from functools import partial
 
 import common
 
 import tensorgrad as torch
 from tensorgrad import datasets, nn, optim
+from tensorgrad.nn import functional as F
 from tensorgrad.train import StopLoss, Trainer
 
 STOP = 0.001
+half_mean = partial(F.squared_error_loss, convention="half_mean")  # the notes' loss
 
 
 def formula(x):
@@ -34,7 +38,7 @@ def make(seed, optimizer):
     """A Trainer of the notes' network; ``optimizer`` is a function of the parameters."""
     torch.manual_seed(seed)
     model = common.mlp((1, 4, 1), nn.Sigmoid)
-    return Trainer(model, nn.MSELoss(), optimizer(model.parameters()), seed=seed)
+    return Trainer(model, half_mean, optimizer(model.parameters()), seed=seed)
 
 
 def run(data, quick, out, seed=0):
@@ -45,9 +49,10 @@ def run(data, quick, out, seed=0):
                           stop=StopLoss(STOP, "valid_loss"), progress=False)  # fmt: skip
     draw(trainer, history, train, normalizer, out, quick)
     last = history["valid_loss"][-1]
-    ours = f"validation loss {last:.5f} after {len(history)} epochs"
-    return [common.Row("14.1", "1-4-1 fits a curve, stop at loss 0.001", "loss below 0.001 within 10,000 epochs", ours,
-                       "generated", common.command("curve_fitting"), "curve_fitting")]  # fmt: skip
+    ours = f"validation loss {last:.6f} after {len(history)} epochs"
+    return [common.Row("14.1", "1-4-1 fits a curve, stop at loss 0.001",
+                       "loss below 0.001 within 10,000 epochs", ours, "generated",
+                       common.command("curve_fitting"), "curve_fitting")]  # fmt: skip
 
 
 def draw(trainer, history, train, normalizer, out, quick):
@@ -60,7 +65,7 @@ def draw(trainer, history, train, normalizer, out, quick):
         fit.plot(x, formula(x), label="the curve")
         fit.plot(x, trainer.predict(normalizer.transform(x)), label="1-4-1")
         common.style.label(fit, "What was learned", "x", "y")
-        common.curves(loss, history, "loss", "Mean squared error", yscale="log")
+        common.curves(loss, history, "loss", "Half the mean squared error", yscale="log")
         loss.axhline(STOP, color=common.style.GREY, linewidth=1)
 
 

@@ -7,12 +7,11 @@ are normalised to mean 0 and deviation 1. The settings of the notes: He's initia
 descent at the rate 0.1, batches of 16, stop when the training loss changes by less than 0.001;
 ours are the weights of the best epoch by validation loss. The second network has Adam at the rate
 0.002 and batches of 64 for twenty epochs. Beside them, logistic regression on the same columns,
-trained to its minimum by L-BFGS, and the share of the greater class.
+trained by L-BFGS on the same nine tenths, and the share of the greater class.
 """
 
-import numpy as np
-
 import common
+import numpy as np
 
 import tensorgrad as torch
 from tensorgrad import datasets, nn, optim
