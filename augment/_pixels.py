@@ -64,8 +64,9 @@ def blend(degenerate, images, factor):
     gives exactly ``images`` at factor 1.
     """
     if images.dtype != np.uint8:
-        mixed = images * factor + degenerate * (1 - factor)
-        return np.clip(mixed, 0, 1).astype(images.dtype, copy=False)
+        mixed = images * factor
+        mixed += degenerate * (1 - factor)
+        return np.clip(mixed, 0, 1, out=mixed).astype(images.dtype, copy=False)
     base = np.asarray(degenerate, np.float32)
     mixed = images - base
     mixed *= factor
@@ -78,20 +79,20 @@ def look_up(batch, tables):
 
     ``bytes.translate`` reads 8-bit indices as they are; ``np.take`` would widen each to 64 bits.
     """
-    out = np.empty_like(batch)
+    out = np.empty(batch.shape, np.uint8)
     if tables.ndim == 2:
-        for image, table, result in zip(batch, tables, out, strict=True):
-            result[...] = _translate(image, table)
+        given, result = (memoryview(a.reshape(-1)) for a in (np.ascontiguousarray(batch), out))
+        pixels, table = out[:1].size, tables.tobytes()
+        for i in range(len(out)):
+            image = slice(i * pixels, (i + 1) * pixels)
+            result[image] = given[image].tobytes().translate(table[256 * i : 256 * (i + 1)])
         return out
     for index in np.ndindex(tables.shape[:2]):
         image, channel = index
-        out[image, ..., channel] = _translate(batch[image, ..., channel], tables[index])
+        values = batch[image, ..., channel]
+        data = values.tobytes().translate(tables[index].tobytes())
+        out[image, ..., channel] = np.frombuffer(data, np.uint8).reshape(values.shape)
     return out
-
-
-def _translate(values, table):
-    data = values.tobytes().translate(table.tobytes())
-    return np.frombuffer(data, np.uint8).reshape(values.shape)
 
 
 def grey(batch):
@@ -108,14 +109,17 @@ def grey(batch):
 
 def _luma(images):
     if images.dtype != np.uint8:
-        # Not as a product of matrices: BLAS rounds a row by how many there are.
-        red, green, blue = np.moveaxis(images, 3, 0).astype(work_dtype(images), copy=False)
-        return (red * 0.299 + green * 0.587 + blue * 0.114)[..., None]
+        return luma_of(*np.moveaxis(images, 3, 0).astype(work_dtype(images), copy=False))[..., None]
     # As rows of pixels: a product of 4 dimensions would be one call of BLAS for each line.
     luma = images.reshape(-1, 3).astype(np.float32) @ np.array(LUMA, np.float32)
     luma += 32768
     luma *= np.float32(2.0**-16)
     return luma.reshape(*images.shape[:3], 1)
+
+
+def luma_of(red, green, blue):
+    """Luma of floats. Not as a product of matrices: BLAS rounds a row by how many there are."""
+    return red * 0.299 + green * 0.587 + blue * 0.114
 
 
 def check_channels(batch, name):
@@ -153,4 +157,4 @@ def per_image(batch, values, name, low=0.0, high=np.inf):
         )
     if values.size and not (values.min() >= low and values.max() <= high):
         raise ValueError(f"{name} must lie in [{low:g}, {high:g}], got {values}")
-    return np.broadcast_to(values, len(batch))
+    return values if values.ndim else np.full(len(batch), values)

@@ -19,8 +19,9 @@ _ONE = 1 << _BITS
 _HALF = _ONE >> 1
 # Positions further out than this would overflow; so do images of this size.
 _FAR = (1 << (31 - _BITS)) - 8
-# Pixels of the result made at once: some ten arrays of 64 KB, which stay in the second cache.
-_PIXELS = 1 << 14
+# Pixels of the result made at once: some ten arrays of 32 KB, or 64 of positions. With twice as
+# many, rotating images of 32x32 takes 15 % less time, but 256 of them 3.3 times their memory.
+_PIXELS = 1 << 13
 # Pictures of at most this many pixels are gathered, not copied by slices.
 _SMALL = 1 << 12
 # Pixels read below the floor of a position, and above it.
@@ -215,22 +216,16 @@ class _Planes:
             if n == 1:
                 p[...] = 0
         elif self.interpolation == "bicubic":
-            _limit(p, -_ONE, n << _BITS)
+            np.clip(p, -_ONE, n << _BITS, out=p)
         elif self.interpolation == "bilinear":
-            _limit(p, 0, (n - 1) << _BITS)
+            np.clip(p, 0, (n - 1) << _BITS, out=p)
         else:
-            _limit(p, -_HALF, (n << _BITS) - _HALF - 1)
+            np.clip(p, -_HALF, (n << _BITS) - _HALF - 1, out=p)
         if self.interpolation == "nearest":
             p += _HALF
 
     def _fraction(self, p):
         return np.multiply(p & (_ONE - 1), 1 / _ONE, dtype=self.kind)
-
-
-def _limit(p, low, high):
-    """``np.clip`` in place, without its 10 us of preparation."""
-    np.maximum(p, low, out=p)
-    np.minimum(p, high, out=p)
 
 
 def _read(planes, positions, out):
@@ -242,7 +237,7 @@ def _read(planes, positions, out):
     for channel, plane in enumerate(planes.flat):
         values = read(plane, start, planes.stride, weights)
         if bicubic:
-            _limit(values, 0, 255 if out.dtype == np.uint8 else 1)
+            np.clip(values, 0, 255 if out.dtype == np.uint8 else 1, out=values)
         if out.dtype == np.uint8 and planes.kind != np.uint8:
             values += 0.5
         np.copyto(out[..., channel], values, casting="unsafe")
@@ -378,7 +373,7 @@ def _copy(images, matrix, mode, fill, out):
     """Images (n, H, W, C) copied to ``out`` by one matrix from positions of it to theirs."""
     if matrix[0, 0] == 0:
         images, matrix = images.swapaxes(1, 2), matrix[[1, 0, 2]]
-    source, target = [slice(None)], [slice(None)]
+    source, target = [], []
     for axis, k in ((1, 1), (2, 0)):
         n, m = images.shape[axis], out.shape[axis]
         step = matrix[k, k]
@@ -386,16 +381,19 @@ def _copy(images, matrix, mode, fill, out):
         if step < 0:
             images, first = np.flip(images, axis), n - 1 - first
         if mode == "constant":
-            low, high = min(max(0, -first), m), max(0, min(m, n - first))
-            target.append(slice(low, max(low, high)))
-            source.append(slice(first + low, first + max(low, high)))
+            low = min(max(0, -first), m)
+            high = max(low, min(m, n - first))
+            target.append(slice(low, high))
+            source.append(slice(first + low, first + high))
         else:
             images = images.take(fold(np.arange(first, first + m), n, mode), axis=axis)
-            target.append(slice(None))
-            source.append(slice(None))
-    inner, images = out[tuple(target)], images[tuple(source)]
-    if inner.size < out.size:
-        out[...] = fill
+            target.append(slice(0, m))
+            source.append(slice(0, m))
+    (top, left), images = target, images[(slice(None), *source)]
+    for border in (out[:, : top.start], out[:, top.stop :], out[:, top, : left.start],
+                   out[:, top, left.stop :]):  # fmt: skip
+        border[...] = fill
+    inner = out[:, top, left]
     if images.strides[2] == images.itemsize * images.shape[3] or images.shape[3] > 4:
         inner[...] = images
         return

@@ -14,7 +14,7 @@ _FILTERS = {
     **{name: (lambda d, f=f: f(np.abs(d)), reach) for name, (f, reach) in _KERNELS.items()},
 }
 # Elements that are filtered at once.
-_BLOCK = 1 << 18
+_BLOCK = 1 << 16
 FILTERS = ("nearest", "area", *_FILTERS)
 
 

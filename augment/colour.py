@@ -21,6 +21,7 @@ from ._pixels import (
     from_bytes,
     grey,
     look_up,
+    luma_of,
     per_image,
     rounded,
     to_bytes,
@@ -54,7 +55,8 @@ def adjust_brightness(batch, factor):
     >>> int(adjust_brightness(np.full((1, 1, 1, 3), 100, np.uint8), 1.5)[0, 0, 0, 0])
     150
     """
-    return _blend_with_level(batch, 0, per_image(batch, factor, "brightness factor"))
+    factor = per_image(batch, factor, "brightness factor")
+    return _blend_with_level(batch, np.zeros(len(batch)), factor)
 
 
 def adjust_contrast(batch, factor):
@@ -67,11 +69,28 @@ def adjust_contrast(batch, factor):
     factor = per_image(batch, factor, "contrast factor")
     if batch.size == 0:
         return batch.copy()
-    # One image at a time: sums over several round by where its buffers end.
-    level = np.array([luma.mean(dtype=np.float64) for luma in grey(batch)])
+    check_channels(batch, "contrast")
     if batch.dtype == np.uint8:
-        level = np.floor(level + 0.5)
+        level = np.floor(_means(grey(batch))[:, 0] + 0.5)
+    else:
+        means = _means(batch)
+        level = means[:, 0] if batch.shape[3] == 1 else luma_of(*means.T)
     return _blend_with_level(batch, level, factor)
+
+
+def _means(batch):
+    """Mean of each channel of each image, (N, C).
+
+    Lines are added up as they lie; sums along the channels are 10 times as slow. Floats one image
+    at a time: sums over several round by where their buffers end.
+    """
+    count, height, width, channels = batch.shape
+    lines = batch.reshape(count, height, width * channels)
+    if batch.dtype == np.uint8:
+        sums = lines.sum(1, dtype=np.uint32)
+    else:
+        sums = np.array([image.sum(0, dtype=work_dtype(batch)) for image in lines])
+    return sums.reshape(count, width, channels).sum(1, dtype=np.float64) / (height * width)
 
 
 def adjust_saturation(batch, factor):
@@ -92,9 +111,14 @@ def _saturate(images, factor):
     if images.dtype == np.uint8:
         return _saturate_bytes(images, factor)
     # Channel by channel: NumPy's loops are along the last axis, which would be 3 long.
-    level, out = grey(images)[..., 0], np.empty_like(images)
-    for channel in range(3):
-        out[..., channel] = blend(level, images[..., channel], factor[..., 0])
+    channels = np.ascontiguousarray(np.moveaxis(images, 3, 0), work_dtype(images))
+    factor, out = factor[..., 0], np.empty_like(images)
+    level = luma_of(*channels)
+    level *= 1 - factor
+    for place, channel in enumerate(channels):
+        channel *= factor
+        channel += level
+        out[..., place] = np.clip(channel, 0, 1, out=channel)
     return out
 
 
@@ -310,11 +334,10 @@ def normalize(batch, mean, std):
 
 def _blend_with_level(batch, level, factor):
     """Blend with one grey level per image; uint8 through tables."""
-    level = np.broadcast_to(level, len(batch))
     if batch.dtype != np.uint8:
         return by_block(_mix, batch, column(level, batch), column(factor, batch), pointwise=True)
-    tables = blend(level[:, None], np.arange(256, dtype=np.uint8), np.float32(factor)[:, None])
-    return look_up(batch, tables)
+    level, factor = (np.asarray(v, np.float32).reshape(-1, 1) for v in (level, factor))
+    return look_up(batch, blend(level, np.arange(256, dtype=np.uint8), factor))
 
 
 def _mix(images, level, factor):
@@ -367,10 +390,10 @@ class ColorJitter(Transform):
         out = batch if len(names) == 1 else batch.copy()
         for place in params["order"].T:
             for number, name in enumerate(names):
-                rows = place == number
-                if rows.all():
+                rows = np.flatnonzero(place == number)
+                if len(rows) == len(out):
                     out = _ADJUST[name](out, params[name])
-                elif rows.any():
+                elif len(rows):
                     out[rows] = _ADJUST[name](out[rows], params[name][rows])
         return out
 

@@ -50,7 +50,9 @@ __all__ = [
 
 def identity(n):
     """As many identity matrices."""
-    return np.broadcast_to(np.eye(3), (n, 3, 3)).copy()
+    out = np.zeros((n, 3, 3))
+    out.reshape(n, 9)[:, ::4] = 1.0
+    return out
 
 
 def translation(x, y):
@@ -105,7 +107,7 @@ def inverse(matrices):
     """Inverses; of affine matrices exact where that is possible."""
     if (matrices[:, 2] != (0.0, 0.0, 1.0)).any():
         return np.linalg.inv(matrices)
-    (a, b, x), (c, d, y) = np.moveaxis(matrices[:, :2], 0, -1)
+    (a, b, x), (c, d, y) = matrices[:, 0].T, matrices[:, 1].T
     determinant = a * d - b * c
     out = identity(len(matrices))
     out[:, 0, 0], out[:, 0, 1] = d / determinant, -b / determinant

@@ -125,14 +125,16 @@ def by_us(images, transform, threads):
 
 
 def contenders(images, transform, run, settings):
-    """Name -> function."""
-    out = {"Pillow": by_pillow(images, run)}
+    """Name -> function, and name -> size of its batch."""
+    out, sizes = {"Pillow": by_pillow(images, run)}, {}
     out["here"] = by_us(images, transform, 1)
     if settings.floats:
-        out["here, float32"] = by_us((images / 255).astype(np.float32), transform, 1)
+        floats = (images / 255).astype(np.float32)
+        out["here, float32"] = by_us(floats, transform, 1)
+        sizes["here, float32"] = floats.nbytes
     if settings.threads > 1:
         out[f"here, {settings.threads} threads"] = by_us(images, transform, settings.threads)
-    return out
+    return out, {name: sizes.get(name, images.nbytes) for name in out}
 
 
 def timed(functions, rounds, clock):
@@ -149,13 +151,13 @@ def timed(functions, rounds, clock):
     return times
 
 
-def peak(function, images):
+def peak(function, size):
     """The largest memory of a call with its batch, in sizes of the batch."""
     tracemalloc.start()
     function()
     taken = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    return 1 + taken / images.nbytes
+    return 1 + taken / size
 
 
 def main(arguments=None):
@@ -174,14 +176,14 @@ def main(arguments=None):
     for size, n in ({16: 4} if settings.smoke else SIZES).items():
         images = batch(size, n)
         for name, (transform, run) in cases(size).items():
-            functions = contenders(images, transform, run, settings)
+            functions, sizes = contenders(images, transform, run, settings)
             times = timed(functions, settings.rounds, clock)
             for who, values in times.items():
                 ratio = statistics.median(
                     mine / max(theirs, 1e-9)
                     for mine, theirs in zip(values, times["Pillow"], strict=True)
                 )
-                memory = f"{peak(functions[who], images):.1f}" if settings.memory else ""
+                memory = f"{peak(functions[who], sizes[who]):.1f}" if settings.memory else ""
                 each = statistics.median(values) / n * 1e6
                 what = f"{name:20} {f'{size}x{size}x3':9} {who:>20}"
                 print(f"{what} {each:9.1f} {ratio:9.2f}  {memory}")
