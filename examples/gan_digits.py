@@ -5,7 +5,15 @@ digits alone says how many of its new digits are what they were meant to be; the
 are trained on the 100 of each class, one of them with 300 generated ones of each as well, and read
 the test set.
 
-MEASURED
+Without --data it runs offline, in less than a minute, on the 8 x 8 digits that come with the
+package. With seed 0:
+
+- Embedded digits (linear layers, Wasserstein loss with a gradient penalty): 98.9 % recognised;
+  test accuracy 98.98 % without the generated digits and 98.24 % with them.
+- MNIST (convolutions, non-saturating loss): 95.5 % recognised; 95.07 % without and 93.57 % with.
+
+So they look right, and teach the classifier nothing: each figure is a mean of three classifiers of
+as many steps, and the one with generated digits sees each real one a quarter as often.
 
     python examples/gan_digits.py
     python examples/gan_digits.py --data ~/data --download
@@ -130,7 +138,7 @@ def arguments(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, help="folder with the MNIST files")
     parser.add_argument("--download", action="store_true", help="fetch them into --data")
-    parser.add_argument("--epochs", type=int, help="of the GAN (MNIST 60, digits 200)")
+    parser.add_argument("--epochs", type=int, help="of the GAN (MNIST 120, digits 200)")
     parser.add_argument("--steps", type=int, help="of each classifier (600)")
     parser.add_argument("--seed", type=int, default=0, help="of weights, order and noise (0)")
     parser.add_argument("--quick", action="store_true", help="two epochs and 20 steps, to try it")
@@ -138,7 +146,7 @@ def arguments(argv=None):
                         help="output directory")  # fmt: skip
     args = parser.parse_args(argv)
     if args.epochs is None:
-        args.epochs = 2 if args.quick else 200 if args.data is None else 60
+        args.epochs = 2 if args.quick else 200 if args.data is None else 120
     if args.steps is None:
         args.steps = 20 if args.quick else 600
     for name in ("epochs", "steps"):

@@ -2,9 +2,10 @@
 
 A generator that is trained against a discriminator likes to make a few kinds of samples well and
 to leave out the others. Eight small Gaussians on a ring show it: a mode counts as covered if at
-least 2 % of the samples (a fair share is 12.5 %) lie within three deviations of its centre. The
-Wasserstein loss with a gradient penalty covers all eight with every one of five seeds, and
-MEASURED. A picture shows the density as training goes on.
+least 2 % of the samples (a fair share is 12.5 %) lie within three deviations of its centre. With
+the seeds 0, 1 and 2 the Wasserstein loss with a gradient penalty covers 8, 8 and 8 modes, 80, 82
+and 75 % of its samples being near one; the non-saturating loss loses some, 6, 7 and 7 are left,
+and has 87, 87 and 84 % of its samples near those. A picture shows the density as training goes on.
 
     python examples/gan_ring.py
     python examples/gan_ring.py --loss non_saturating

@@ -87,9 +87,8 @@ def test_the_class_decides_the_sample_and_the_score():
         assert len(np.unique(values)) == 3
     # The projection: the score without the class, plus the features times the class's vector.
     features = discriminator.features(made)
-    want = discriminator.score(features)[:, 0] + (
-        features * discriminator.classes.weight
-    ).sum(1) / math.sqrt(8)
+    fit = (features * discriminator.classes.weight).sum(1) / math.sqrt(8)
+    want = discriminator.score(features)[:, 0] + fit
     np.testing.assert_allclose(
         discriminator(made, labels).detach().numpy(), want.detach().numpy(), rtol=1e-6
     )
@@ -494,6 +493,15 @@ def test_sheets_refuse_what_cannot_be_drawn_before_training(tmp_path):
     plain = Trainer(model, nn.MSELoss(), optim.SGD(model.parameters()))
     with pytest.raises(TypeError, match="GANTrainer"):
         plain.fit((torch.ones(2, 1),) * 2, stop=SampleSheets(tmp_path), progress=False)
+
+
+def test_several_processes_are_refused(monkeypatch):
+    from tensorgrad import distributed
+
+    monkeypatch.setattr(distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(distributed, "get_world_size", lambda: 2)
+    with pytest.raises(RuntimeError, match="works in one process"):
+        make().fit(ring_of(), 1, progress=False)
 
 
 def test_a_loss_that_is_not_finite_stops_the_fit(tmp_path):
