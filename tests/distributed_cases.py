@@ -419,6 +419,17 @@ class At(Callback):
             self.function(trainer)
 
 
+class Evaluating(Callback):
+    """Evaluates in the midst of each epoch, in all processes."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def on_batch_end(self, trainer):
+        if trainer.batch == 2:
+            trainer.evaluate(self.data)
+
+
 def kill(trainer):
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -452,7 +463,8 @@ def fitting(folder, accumulate="1"):
     torch.set_default_dtype(torch.float64)
     size = dist.get_world_size()
     x, y = classes(170)
-    trainer = trainer_of(accumulate=int(accumulate), clip_norm=1.0)
+    midst = Evaluating((x[120:], y[120:]))
+    trainer = trainer_of(accumulate=int(accumulate), clip_norm=1.0, callbacks=[midst])
     checkpoints = Path(folder) / "checkpoints"
     stop = [train.EarlyStopping(patience=2), train.CSVLogger(Path(folder) / "log.csv")]
     trainer.fit((x[:120], y[:120]), (x[120:], y[120:]), epochs=6, batch_size=24 // size, stop=stop,
@@ -468,6 +480,10 @@ def stopping(folder):
     torch.set_default_dtype(torch.float64)
     x, y = classes(96)
     trainer = trainer_of(callbacks=[At(1, 7, lambda t: t.stop("rank 1 has had enough"))])
+    bad = x.clone()
+    bad[1] = float("nan")  # of rank 1 alone
+    measured = trainer.evaluate((bad, y))
+    assert list(measured) == ["loss", "accuracy"] and np.isnan(list(measured.values())).all()
     trainer.fit((x, y), epochs=5, batch_size=8, progress=False)
     first = outcome(trainer)
     assert first["stopped"] == "rank 1 has had enough", first["stopped"]
