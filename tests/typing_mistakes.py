@@ -5,6 +5,7 @@ The marks are read by ``check_typing.py``; an error on any other line is a failu
 
 import tensorgrad as torch
 from tensorgrad import Tensor, nn, optim
+from tensorgrad.train import EarlyStopping, Trainer
 
 x = torch.zeros(2, 3)
 
@@ -40,3 +41,6 @@ nn.Linear(3, 4, biases=False)  # E: Unexpected keyword argument "biases"
 nn.functional.no_such_loss(x, x)  # E: has no attribute "no_such_loss"
 optim.SGD()  # E: Missing positional argument "params"
 optim.Adam([x], beta=0.9)  # E: Unexpected keyword argument "beta"
+Trainer(nn.Linear(3, 4), nn.MSELoss())  # E: Missing positional argument "optimizer"
+Trainer(x, nn.MSELoss(), optim.SGD([x]))  # E: expected Module
+EarlyStopping(patience="5")  # E: expected "int | None"

@@ -6,9 +6,19 @@ from pathlib import Path
 import numpy as np
 
 import tensorgrad as torch
-from tensorgrad import Tensor, nn, optim
+from tensorgrad import Tensor, datasets, nn, optim
 from tensorgrad.autograd import Function, grad, gradcheck
 from tensorgrad.datasets import digits
+from tensorgrad.train import (
+    Callback,
+    Classifier,
+    EarlyStopping,
+    History,
+    StopLoss,
+    Trainer,
+    diagnose,
+    metrics,
+)
 from tensorgrad.utils.data import DataLoader, Dataset, TensorDataset, random_split
 
 F = nn.functional
@@ -160,8 +170,36 @@ def training(path: Path) -> None:
         model.eval()
         print(accuracy(model, iter(DataLoader(held_out, batch_size=64))))
     fallback.step()
+    kit(model, fallback, path)
     torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict()}, path)
     model.load_state_dict(torch.load(path)["model"])
     for name, parameter in model.named_parameters():
         print(name, parameter.shape, parameter.grad)
     print(sum(p.numel() for p in model.parameters()), len(Squares()), torch.__version__)
+
+
+class Report(Callback):
+    def on_epoch_end(self, trainer: Trainer) -> None:
+        print(trainer.epoch, trainer.history.epochs[-1]["train_loss"])
+
+
+def kit(model: nn.Module, optimizer: optim.Optimizer, folder: Path) -> dict[str, float]:
+    table = datasets.read_csv(folder / "houses.csv", missing={"size": "mean"})
+    x, x_norm = datasets.normalize_x(table.to_tensor(["size"]))
+    y, y_norm = datasets.normalize_y(table.column("price"))
+    train, valid = datasets.split(x, y, (0.8, 0.2), stratify=False, seed=0)
+    schedule = optim.lr_scheduler.StepLR(optimizer, 10)
+    trainer = Trainer(
+        model, nn.MSELoss(), optimizer, metrics=["r2"], scheduler=schedule, callbacks=[Report()],
+        clip_norm=1.0, normalizers={"x": x_norm, "y": y_norm},
+    )  # fmt: skip
+    stop = [EarlyStopping("valid_r2", patience=3), StopLoss(0.01)]
+    history: History = trainer.fit(
+        train, valid, epochs=5, stop=stop, checkpoint_dir=folder, resume="auto", progress="lines"
+    )
+    history.plot(by="iteration").savefig(folder / "curves.png")
+    print(diagnose(history), history.best_epoch, len(history["train_loss"]))
+    prices: Tensor = trainer.predict(np.array([[80.0]]), raw=True)
+    error = metrics.mae(prices, torch.tensor([1.0]))
+    print(error, Classifier(hidden_sizes=(8,)).fit(np.eye(2), [0, 1]).predict(np.eye(2)))
+    return trainer.evaluate(DataLoader(TensorDataset(x, y), batch_size=8))

@@ -13,6 +13,8 @@
 (5, 3.0)
 """
 
+from typing import TYPE_CHECKING, Any
+
 from . import metrics
 from .callbacks import Callback
 from .curves import LearningCurve, learning_curve
@@ -24,6 +26,10 @@ from .logs import CSVLogger, TensorBoardLogger
 from .stopping import EarlyStopping, StopCondition, StopDifference, StopLoss
 from .trainer import Trainer
 
+if TYPE_CHECKING:
+    from .estimators import Classifier as Classifier
+    from .estimators import Regressor as Regressor
+
 __all__ = [
     "BiasVariance", "CSVLogger", "Callback", "Diagnosis", "EarlyStopping", "GANTrainer", "History",
     "LearningCurve", "SampleSheets", "StopCondition", "StopDifference", "StopLoss",
@@ -32,7 +38,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     """The estimators, which need scikit-learn, when they are first asked for."""
     if name in ("Classifier", "Regressor"):
         from . import estimators

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from typing import Any
 
 import numpy as np
@@ -94,7 +95,7 @@ class History:
             return None
         return self.epochs[int(np.nanargmin(values))]["epoch"]
 
-    def to_csv(self, path) -> None:
+    def to_csv(self, path: str | os.PathLike) -> None:
         """Write a line for each epoch, under a line of names.
 
         Args:
@@ -109,7 +110,7 @@ class History:
         with open_to_write(path) as file:
             write_all(file, csv_of(self.epochs, self.names(), header=True).encode())
 
-    def plot(self, *, by: str = "epoch", figure=None):
+    def plot(self, *, by: str = "epoch", figure: Any = None) -> Any:
         """Draw the loss and every metric, of train and valid, with the best epoch marked.
 
         Args:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
+import os
 import time
 import warnings
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from .. import cat, full_like
 from .._graph import Tensor
+from ..nn import Module
 from ..nn.utils import clip_grad_norm_, clip_grad_value_
-from ..optim import LBFGS
-from ..optim.lr_scheduler import ReduceLROnPlateau
+from ..optim import LBFGS, Optimizer
+from ..optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from .arguments import whole_number
 from .batches import Batches, batches_of, tensor_of, together
 from .callbacks import Callback
@@ -63,7 +66,8 @@ class Trainer:
             of output and target is given those of the whole epoch at once.
         scheduler: a learning-rate schedule; :class:`ReduceLROnPlateau` is given ``valid_loss``, or
             ``train_loss`` where there is none.
-        callbacks: a :class:`Callback` or several, of every fit.
+        callbacks: a :class:`Callback` or several, of every fit; or what has ``set_epoch``, such as
+            a mixer with a schedule of epochs, which is called with 0, 1, ...
         clip_norm: bound of the norm of all gradients together.
         clip_value: bound of each element of the gradients.
         accumulate: how many batches make a step. The gradient is the mean over all their samples;
@@ -107,9 +111,11 @@ class Trainer:
     """
 
     def __init__(
-        self, model, loss, optimizer, *, metrics=None, scheduler=None, callbacks=(),
+        self, model: Module, loss: Callable[..., Any], optimizer: Optimizer, *, metrics: Any = None,
+        scheduler: LRScheduler | None = None, callbacks: Any = (),
         clip_norm: float | None = None, clip_value: float | None = None, accumulate: int = 1,
-        seed: int = 0, normalizers=None, scheduler_step: str = "epoch", check_finite: bool = True,
+        seed: int = 0, normalizers: Any = None, scheduler_step: str = "epoch",
+        check_finite: bool = True,
     ) -> None:  # fmt: skip
         check_parts(model, loss, optimizer, scheduler, scheduler_step)
         check_options(clip_norm, clip_value, scheduler_step)
@@ -161,8 +167,9 @@ class Trainer:
     # --- fit ----------------------------------------------------------------------------
 
     def fit(
-        self, train, valid=None, epochs: int = 10, *, batch_size: int = 64, shuffle: bool = True,
-        stop=(), checkpoint_dir=None, resume: bool | str = False,
+        self, train: Any, valid: Any = None, epochs: int = 10, *, batch_size: int = 64,
+        shuffle: bool = True, stop: Callback | Iterable[Callback] = (),
+        checkpoint_dir: str | os.PathLike | None = None, resume: bool | str = False,
         checkpoint_every: int | None = 1, checkpoint_minutes: float | None = None,
         checkpoint_steps: int | None = None, keep: int = 2, progress: bool | str | None = None,
         num_workers: int = 0,
@@ -576,8 +583,9 @@ class Trainer:
     # --- after an early stop ------------------------------------------------------------
 
     def retrain(
-        self, train, valid, epochs: int | None = None, *, init=None, **options: Any
-    ) -> History:
+        self, train: Any, valid: Any, epochs: int | None = None, *,
+        init: Callable[[Module], Any] | None = None, **options: Any,
+    ) -> History:  # fmt: skip
         """Train again from the start, on ``train`` and ``valid`` together, without watching.
 
         What to do after an early stop, with the data that was held out to find it: as many epochs
@@ -630,8 +638,8 @@ class Trainer:
             return self.fit(data, epochs=epochs, **options)
 
     def refine(
-        self, train, valid, epochs: int = 10, *, patience: int | None = None, stop=(),
-        batch_size: int = 64, **options: Any,
+        self, train: Any, valid: Any, epochs: int = 10, *, patience: int | None = None,
+        stop: Callback | Iterable[Callback] = (), batch_size: int = 64, **options: Any,
     ) -> History:  # fmt: skip
         """Go on from the weights at hand, on ``train`` and ``valid`` together, watching ``valid``.
 
@@ -688,7 +696,7 @@ class Trainer:
 
     # --- evaluate, predict --------------------------------------------------------------
 
-    def evaluate(self, data, *, batch_size: int = 64) -> dict[str, float]:
+    def evaluate(self, data: Any, *, batch_size: int = 64) -> dict[str, float]:
         """The loss and the metrics on some data, in evaluation mode and without gradients.
 
         Args:
@@ -734,7 +742,7 @@ class Trainer:
             team.update(self.metrics, *meters)
         return {"loss": total / samples, **values_of(self.metrics)}
 
-    def predict(self, x, *, batch_size: int = 64, raw: bool = False) -> Tensor:
+    def predict(self, x: Any, *, batch_size: int = 64, raw: bool = False) -> Tensor:
         """The model's outputs, in evaluation mode and without gradients.
 
         Args:
