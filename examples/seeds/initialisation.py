@@ -83,7 +83,7 @@ def run(data, quick, out, seed=0):
         accuracy = trainer.evaluate(digits.test)["accuracy"]
         losses[f"{number}: {name_of(case)}"] = trainer.history.losses
         rows.append(common.Row("15.1", f"case {number}: {name_of(case)}", case.verdict,
-                               f"test accuracy {accuracy:.2%} after {epochs} epoch{"s"[: epochs > 1]}",
+                               f"test accuracy {accuracy:.2%}, epochs: {epochs}",
                                digits.name, common.command("initialisation", data),
                                "initialisation"))  # fmt: skip
     before = {
