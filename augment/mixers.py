@@ -82,14 +82,13 @@ class Mixer:
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch begins, counted from 0; the count of calls starts again.
 
+        A Trainer calls it where the mixer is among its ``callbacks``, or in a
+        :class:`MixedLoader` that it trains on.
+
         Raises:
             ValueError: not an integer of at least 0.
         """
         self.epoch, self._calls = _number(epoch, "epoch"), 0
-
-    def on_epoch_start(self, trainer) -> None:
-        """For a callback of a trainer, whose epochs are numbered from 1: say which one begins."""
-        self.set_epoch(trainer.epoch - 1)
 
     def __call__(self, images, targets=None, *, index: int | None = None):
         """Mix a batch.
@@ -457,8 +456,8 @@ class SamplePairing(Mixer):
     Args:
         num_classes: C, needed where targets are labels.
         source: images (M, ...) to pair with, of the dtype and size of those of a batch.
-        schedule: a function of the epoch that says whether to pair: a
-        XX
+        schedule: a function of the epoch, counted from 0, that says whether to pair: a
+            :class:`SamplePairingSchedule` for example. None pairs in every epoch.
         p: probability that a batch (pair, sample) is paired.
         mode: what one ``p`` decides about, see :class:`Mixer`. Each image has a partner of its own
             in every mode.

@@ -208,38 +208,40 @@ def test_the_schedule_has_four_phases():
 
 
 def test_the_schedule_follows_the_trainer():
-    """A trainer's epochs are numbered from 1; what it tells its data, from 0."""
-    from tensorgrad.train import Callback, Trainer
+    """As a callback, and in the loader: a trainer's epochs are numbered from 1, these from 0."""
+    from tensorgrad.train import Trainer
 
-    schedule = SamplePairingSchedule(warmup=1, on=1, off=1, finetune=4)
-    by_callback = SamplePairing(2, schedule=schedule, seed=0)
-    by_loader = copy.copy(by_callback)
-    seen = []
-
-    class Tell(Callback):
-        def on_epoch_start(self, trainer):
-            by_callback.on_epoch_start(trainer)
-            seen.append((by_callback.epoch, by_loader.epoch))
-
-    x = torch.rand(8, 4)
-    y = torch.tensor([0, 1] * 4)
+    pairing = SamplePairing(
+        2, schedule=SamplePairingSchedule(warmup=1, on=1, off=1, finetune=4), seed=0
+    )
+    x, y = torch.rand(8, 4), torch.tensor([0, 1] * 4)
     paired = []
 
-    class Loader(MixedLoader):
-        def __iter__(self):
-            batches = list(super().__iter__())
-            paired.append(any((images != x[4 * i : 4 * i + 4]).any().item()
-                              for i, (images, _) in enumerate(batches)))  # fmt: skip
-            return iter(batches)
+    class Model(nn.Linear):
+        """Pairs its own batches, so that the callback alone tells the epoch."""
 
-    model = nn.Linear(4, 2)
-    loader = Loader(DataLoader(TensorDataset(x, y), batch_size=4), by_loader)
-    sgd = torch.optim.SGD(model.parameters(), lr=0.1)
-    trainer = Trainer(model, nn.CrossEntropyLoss(), sgd, callbacks=[Tell()])
-    trainer.fit(loader, epochs=5, progress=False)
-    assert paired == [False, True, False, True, False]
-    assert [epoch for epoch, _ in seen] == [0, 1, 2, 3, 4]
-    assert by_loader.epoch == 4
+        def forward(self, images):
+            mixed, _ = pairing(images, y[: len(images)])
+            paired.append(bool((mixed != images).any()))
+            return super().forward(mixed)
+
+    def epochs(callbacks, data):
+        model = Model(4, 2)
+        sgd = torch.optim.SGD(model.parameters(), lr=0.1)
+        paired.clear()
+        pairing.set_epoch(0)
+        trainer = Trainer(model, nn.CrossEntropyLoss(), sgd, callbacks=callbacks)
+        trainer.fit(data, epochs=5, batch_size=8, shuffle=False, progress=False)
+        return list(paired)
+
+    wanted = [False, True, False, True, False]
+    assert epochs(pairing, (x, y)) == epochs([pairing], (x, y)) == wanted
+    assert epochs([], (x, y)) == [False] * 5
+    loader = MixedLoader(DataLoader(TensorDataset(x, y), batch_size=8), copy.copy(pairing))
+    told = []
+    loader.mixer.schedule = lambda epoch: bool(told.append(epoch))
+    epochs([], loader)
+    assert told == [0, 1, 2, 3, 4]
 
 
 # --- SnapMix ----------------------------------------------------------------------------

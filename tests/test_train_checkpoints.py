@@ -144,6 +144,24 @@ def test_what_a_killed_write_left_is_cleared_away_and_nothing_else(tmp_path, dat
 # --- resuming ---------------------------------------------------------------------------
 
 
+class Listener:
+    def __init__(self):
+        self.told = []
+
+    def set_epoch(self, epoch):
+        self.told.append(epoch)
+
+
+def test_what_has_set_epoch_is_told_the_epoch_that_a_checkpoint_was_in(tmp_path, data):
+    first, second = Listener(), Listener()
+    fit(make(callbacks=first), data, 2, checkpoint_dir=tmp_path, checkpoint_steps=4, keep=9)
+    assert first.told == [0, 1]
+    (tmp_path / "checkpoint-0000000010.safetensors").unlink()
+    trainer = make(callbacks=[second])
+    fit(trainer, data, 3, checkpoint_dir=tmp_path, resume=True)
+    assert trainer.iteration == 15 and second.told == [1, 2]  # on from the 8th, in epoch 1
+
+
 def test_numbers_of_numpy_are_numbers(tmp_path, data):
     """As a search over a grid has them; checkpoints cannot hold NumPy's own."""
     five, two = np.int64(5), np.int32(2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Callback"]
+__all__ = ["Callback", "EpochTeller"]
 
 
 class Callback:
@@ -48,3 +48,22 @@ class Callback:
 
     def load_state_dict(self, state_dict: dict) -> None:
         """Take over what :meth:`state_dict` returned."""
+
+
+class EpochTeller(Callback):
+    """What a Trainer makes of a callback that has ``set_epoch`` alone, as mixers and samplers have.
+
+    Args:
+        listener: its ``set_epoch`` is called before each epoch with 0, 1, ..., and where a fit goes
+            on from a checkpoint in the midst of an epoch with the number of that one.
+    """
+
+    def __init__(self, listener):
+        self.listener = listener
+
+    def on_fit_start(self, trainer):
+        if trainer.batch:
+            self.on_epoch_start(trainer)
+
+    def on_epoch_start(self, trainer):
+        self.listener.set_epoch(trainer.epoch - 1)

@@ -9,7 +9,7 @@ from ..autograd import no_grad
 from ..nn import Module
 from ..optim import Optimizer
 from ..optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
-from .callbacks import Callback
+from .callbacks import Callback, EpochTeller
 from .stopping import StopCondition
 
 __all__ = [
@@ -99,15 +99,21 @@ def evaluating(model):
 
 
 def list_of(callbacks, name):
-    """One or several callbacks as a list."""
-    callbacks = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
-    for callback in callbacks:
-        if not isinstance(callback, Callback):
-            hint = "; make an instance of it" if isinstance(callback, type) else ""
-            raise TypeError(
-                f"{name}: expected callbacks (tensorgrad.train.Callback), got {callback!r}{hint}"
-            )
-    return callbacks
+    """One or several callbacks as a list; what has ``set_epoch`` alone is told the epochs."""
+    one = isinstance(callbacks, Callback) or hasattr(callbacks, "set_epoch")
+    return [_callback(c, name) for c in ([callbacks] if one else callbacks or ())]
+
+
+def _callback(given, name):
+    if isinstance(given, Callback):
+        return given
+    if isinstance(given, type) or not callable(getattr(given, "set_epoch", None)):
+        hint = "; make an instance of it" if isinstance(given, type) else ""
+        raise TypeError(
+            f"{name}: expected callbacks (tensorgrad.train.Callback), or what has set_epoch, got "
+            f"{given!r}{hint}"
+        )
+    return EpochTeller(given)
 
 
 def check_parts(model, loss, optimizer, scheduler, scheduler_step):
