@@ -62,11 +62,11 @@ def part(folder, quick, test):
 
 
 def network():
-    """A small LeNet."""
+    """A small LeNet, with strides instead of pooling."""
     return nn.Sequential(
-        nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Linear(400, 84), nn.ReLU(), nn.Linear(84, 10),
+        nn.Conv2d(1, 8, 5, stride=2, padding=2), nn.ReLU(),
+        nn.Conv2d(8, 16, 5, stride=2, padding=2), nn.ReLU(),
+        nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10),
     )  # fmt: skip
 
 
@@ -152,7 +152,7 @@ def arguments(argv=None):
     parser.add_argument("--data", help="folder with the MNIST files")
     parser.add_argument("--children", type=int, default=200, help="networks to train (200)")
     parser.add_argument("--generation", type=int, default=10, help="proposed at a time (10)")
-    parser.add_argument("--epochs", type=int, default=8, help="budget of a child (8)")
+    parser.add_argument("--epochs", type=int, default=15, help="budget of a child (15)")
     parser.add_argument("--final-epochs", type=int, default=40, help="of the comparison (40)")
     parser.add_argument("--seeds", type=int, default=5, help="trainings of the comparison (5)")
     parser.add_argument("--seed", type=int, default=0, help="of search and comparison (0)")

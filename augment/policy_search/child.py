@@ -43,8 +43,9 @@ class ChildTraining:
             process, where arrays travel to the workers with every child.
         epochs: the budget, passes over the training part.
         batch_size: images in a step.
-        lr: the rate of Adam.
-        optimizer: a function from parameters to an optimizer, instead of Adam.
+        lr: the rate of Adam at the start. It falls along a cosine to 0 at the end, as in the
+            paper: with a constant rate, chance decides more than the policy does.
+        optimizer: a function from parameters to an optimizer, instead of Adam. Its rate falls too.
 
     Raises:
         TypeError: ``factory`` or ``optimizer`` is not callable.
@@ -58,7 +59,7 @@ class ChildTraining:
     >>> data = (images[:200], labels[:200]), (images[200:400], labels[200:400])
     >>> def factory():
     ...     return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
-    >>> child = ChildTraining(factory, data, epochs=5, lr=0.02)
+    >>> child = ChildTraining(factory, data, epochs=10, lr=0.03)
     >>> child(augment.Rotate(5), seed=0) > 0.8
     True
     """
@@ -101,16 +102,18 @@ class ChildTraining:
         with fork_rng():
             tg.manual_seed(seed)
             model = self.factory()
-            parameters = model.parameters()
             make = self.optimizer or functools.partial(optim.Adam, lr=self.lr)
-            step = functools.partial(_step, model, make(parameters))
+            optimizer = make(model.parameters())
+            steps = self.epochs * -(-len(labels) // self.batch_size)
+            schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
             model.train()
             for epoch in range(self.epochs):
                 for rows in self._batches(len(labels), seed, epoch):
                     batch = images[rows]
                     if policy is not None:
                         batch = policy(batch, seed=seed, epoch=epoch, index=rows)
-                    step(batch, labels[rows])
+                    _step(model, optimizer, batch, labels[rows])
+                    schedule.step()
         return model
 
     def _batches(self, count, seed, epoch):
