@@ -429,9 +429,11 @@ def test_bad_sources(tmp_path):
         read_csv(tmp_path / "none.csv")
     with pytest.raises(TypeError, match="a path, a text file or a pandas DataFrame, got list"):
         read_csv([[1, 2]])
-    (tmp_path / "b.csv").write_bytes(b"a\n\xff\n")
-    with pytest.raises(ValueError, match=r"b.csv is not in utf-8-sig \(invalid start byte\)"):
+    (tmp_path / "b.csv").write_bytes(b"a\n" + b"1\n" * 5000 + b"\xff\n2\n")
+    with pytest.raises(ValueError, match=r"b.csv, line 5002 is not in utf-8-sig \(invalid start"):
         read_csv(tmp_path / "b.csv")
+    with pytest.raises(ValueError, match=r"b.csv is not in utf-16"):
+        read_csv(tmp_path / "b.csv", encoding="utf-16")
     packed = gzip.compress(TRAIN.encode())
     (tmp_path / "c.csv.gz").write_bytes(packed[:-9])
     with pytest.raises(RuntimeError, match=r"c.csv.gz is not a whole gzip file"):

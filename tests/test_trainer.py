@@ -275,6 +275,8 @@ def test_iterable_datasets():
     ((np.ones((4, 3)),), TypeError, "pair .input, target., got a list of 1"),
     ((np.ones((4, 3)),) * 3, TypeError, "pair .input, target., got a list of 3"),
     ([torch.ones(4, 3)], TypeError, "pair .input, target., got a Tensor"),
+    ([torch.ones(2, 3)], TypeError, "pair .input, target., got a Tensor"),
+    ([{"x": torch.ones(2, 3), "y": torch.ones(2)}], TypeError, "pair .*, got a dict"),
     ([], ValueError, "train gave no batch"),
 ])  # fmt: skip
 def test_data_that_cannot_be_trained_on(data, error, message):

@@ -320,8 +320,22 @@ def _opened(source, encoding):
         except UnicodeError as error:
             reason = getattr(error, "reason", error)
             raise ValueError(
-                f"{path} is not in {encoding} ({reason}); pass its encoding="
+                f"{path}{_place_of(error, stream)} is not in {encoding} ({reason}); pass its "
+                "encoding="
             ) from error
+
+
+def _place_of(error, stream):
+    """The first line of a file of UTF-8 that is none; nothing for other encodings."""
+    if not isinstance(error, UnicodeDecodeError) or error.encoding != "utf-8":
+        return ""
+    stream.seek(0)
+    for number, line in enumerate(stream, 1):
+        try:
+            line.decode()
+        except UnicodeDecodeError:
+            return f", line {number}"
+    return ""
 
 
 def _from_file(file, stream, dialect, header, names, na_values):

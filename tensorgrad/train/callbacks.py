@@ -61,9 +61,11 @@ class EpochTeller(Callback):
     def __init__(self, listener):
         self.listener = listener
 
-    def on_fit_start(self, trainer):
+    def on_fit_start(self, trainer) -> None:
+        """Tell the epoch that a checkpoint was in."""
         if trainer.batch:
             self.on_epoch_start(trainer)
 
-    def on_epoch_start(self, trainer):
+    def on_epoch_start(self, trainer) -> None:
+        """Tell the epoch."""
         self.listener.set_epoch(trainer.epoch - 1)

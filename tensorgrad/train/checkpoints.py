@@ -97,7 +97,7 @@ class CheckpointFolder:
                 warnings.warn(
                     f"a checkpoint is damaged and was set aside as {path}.damaged: {error}",
                     RuntimeWarning,
-                    stacklevel=4,
+                    stacklevel=5,  # of fit's caller
                 )
         if refused:
             raise RuntimeError(

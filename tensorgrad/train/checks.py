@@ -20,17 +20,14 @@ __all__ = [
 
 
 def pair_of(batch):
-    """The input and the target of a batch."""
-    try:
-        input, target = batch
-    except (TypeError, ValueError):
-        kind = type(batch).__name__
-        many = f" of {len(batch)}" if isinstance(batch, tuple | list) else ""
-        raise TypeError(
-            f"a batch must be a pair (input, target), got a {kind}{many}; a collate_fn or a "
-            "Dataset can make it one"
-        ) from None
-    return input, target
+    """The input and the target of a batch; a Tensor or a dict of two is no pair."""
+    if isinstance(batch, tuple | list) and len(batch) == 2:
+        return batch
+    many = f" of {len(batch)}" if isinstance(batch, tuple | list) else ""
+    raise TypeError(
+        f"a batch must be a pair (input, target), got a {type(batch).__name__}{many}; a "
+        "collate_fn or a Dataset can make it one"
+    )
 
 
 def size_of(target):
