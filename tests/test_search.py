@@ -3,7 +3,9 @@
 import functools
 import importlib.util
 import json
+import os
 import random
+import signal
 import statistics
 import subprocess
 import sys
@@ -551,6 +553,29 @@ def test_a_child_that_dies_has_failed_and_the_others_have_not(once, folder, tmp_
     assert [t.number for t in found.failed] == [26]
     assert "ChildDied: the worker process died" in found.failed[0].error
     assert told(found)[:26] + told(found)[27:] == whole[:26] + whole[27:]
+
+
+def test_an_idle_worker_that_is_killed_costs_no_child():
+    with ps.ProcessPool(1) as pool:
+        for round in range(2):
+            tasks = [pool.submit(max, k, 0) for k in range(3)]
+            assert [task.result() for task in pool.as_completed(tasks)] == [0, 1, 2], round
+            kill_idle_worker(pool)
+        tasks = [pool.submit(max, k, 0) for k in range(2)]  # refused: they will be called alone
+        assert all(task.future is None for task in tasks)
+        ended = pool.as_completed(tasks)
+        assert next(ended).result() == 0
+        kill_idle_worker(pool)
+        assert next(ended).result() == 1
+
+
+def kill_idle_worker(pool):
+    """SIGKILL to the only worker; returns when the pool has seen it."""
+    os.kill(pool._pool.submit(os.getpid).result(), signal.SIGKILL)
+    limit = time.monotonic() + 20
+    while not pool._pool._broken:
+        assert time.monotonic() < limit
+        time.sleep(0.01)
 
 
 def test_the_strategy_sees_the_lowest_reward_for_a_failed_child(folder):

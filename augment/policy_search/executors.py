@@ -127,9 +127,11 @@ class ProcessPool(AbstractContextManager):
 
     def _again(self, task):
         """Make the call once more, with nothing beside it."""
-        if self._broken:
+        if not self._broken:
+            task.future = self._start(task.function, task.args)
+        if self._broken:  # before this call: a pool whose idle worker was killed refuses it
             self._stop()
-        task.future = self._start(task.function, task.args)
+            task.future = self._start(task.function, task.args)
         self._broken = task.broken
 
 
