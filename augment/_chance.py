@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from ._transform import Transform, rows_of
@@ -54,16 +52,3 @@ def drawn_integers(rng, strength):
     if np.ndim(strength) == 0:
         return np.full(len(rng), strength)
     return rng.integers(strength[0], strength[1] + 1)
-
-
-def check_strength(value, name, low=0.0, high=math.inf, integer=False):
-    """``value`` where it is a number in [low, high], or a pair of them in order."""
-    pair = (value, value) if np.ndim(value) == 0 else tuple(value)
-    kind = int if integer else float
-    fits = len(pair) == 2 and all(isinstance(v, int | kind | np.number) for v in pair)
-    if fits and low <= pair[0] <= pair[1] <= high and math.isfinite(pair[1]):
-        return value
-    what = "an integer" if integer else "a number"
-    raise ValueError(
-        f"{name} must be {what} in [{low:g}, {high:g}], or two of them (least, most), got {value!r}"
-    )

@@ -10,6 +10,7 @@ import numpy as np
 from tensorgrad.utils._pytree import tree_leaves
 from tensorgrad.utils.data.sampler import draw_seed
 
+from ._checks import check_count
 from ._layout import Images
 from ._random import KeyedRng
 from ._threads import blocks_of, run
@@ -247,14 +248,12 @@ def _key(seed, epoch, index):
     """Seed and epoch as numbers."""
     if seed is None and epoch is None and index is None:
         return draw_seed(None), 0
-    return _number(seed, "seed"), _number(epoch, "epoch")
+    return part_of_key(seed, "seed"), part_of_key(epoch, "epoch")
 
 
-def _number(value, name):
-    value = 0 if value is None else value
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < 0:
-        raise ValueError(f"{name} must be an integer from 0 on, got {value!r}")
-    return value.__index__()
+def part_of_key(value, name):
+    """``value``, 0 for None, as a number that a key can hold."""
+    return check_count(0 if value is None else value, name, 0, 2**64 - 1)
 
 
 def _indices(index, n):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._chance import Chance, check_strength, drawn
+from ._chance import Chance, drawn
+from ._checks import check_probability, check_strength
 from ._pixels import blend, by_block, column, per_image, work_dtype
 from ._transform import Transform
-from .compose import check_probability
 
 __all__ = ["GaussianBlur", "MeanBlur", "MedianBlur", "MotionBlur", "RandomAdjustSharpness"]
 

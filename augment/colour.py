@@ -11,7 +11,8 @@ import numpy as np
 
 from tensorgrad.errors import missing
 
-from ._chance import Chance, check_strength, drawn, drawn_integers
+from ._chance import Chance, drawn, drawn_integers
+from ._checks import check_probability, check_strength
 from ._pixels import (
     LUMA,
     blend,
@@ -29,7 +30,6 @@ from ._pixels import (
     work_dtype,
 )
 from ._transform import Transform
-from .compose import check_probability
 
 __all__ = [
     "JPEG",

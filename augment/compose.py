@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ._checks import check_probability
 from ._transform import Transform, rows_of
 
 __all__ = ["Compose", "OneOf", "RandomApply", "RandomOrder", "Sequential"]
@@ -270,10 +271,3 @@ def _transforms(transforms):
                 "with sample and apply"
             )
     return transforms
-
-
-def check_probability(p, name):
-    """``p`` as a float, or an error that names the argument."""
-    if isinstance(p, bool) or not isinstance(p, int | float | np.number) or not 0 <= p <= 1:
-        raise ValueError(f"{name} must be a probability in [0, 1], got {p!r}")
-    return float(p)

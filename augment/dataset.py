@@ -11,7 +11,7 @@ import numpy as np
 from tensorgrad import Tensor, from_numpy
 from tensorgrad.utils.data import Dataset, default_collate
 
-from ._transform import Transform, _number
+from ._transform import Transform, part_of_key
 
 __all__ = ["AugmentedDataset", "Indexed", "IndexedSample", "collate"]
 
@@ -33,7 +33,7 @@ class _Epoch:
 
     def set(self, value):
         """Change it, for everybody."""
-        self._memory[:8] = _number(value, "epoch").to_bytes(8, "little")
+        self._memory[:8] = part_of_key(value, "epoch").to_bytes(8, "little")
 
     def __reduce__(self):
         return _Epoch, (self.get(),)
@@ -130,7 +130,7 @@ class AugmentedDataset(Indexed):
         min_visibility=0.0, tolerance=1.0, mask_fill=0,
     ):  # fmt: skip
         super().__init__(dataset)
-        self.transform, self.seed = transform, _number(seed, "seed")
+        self.transform, self.seed = transform, part_of_key(seed, "seed")
         self._how = _how(layout, value_range, min_visibility, tolerance, mask_fill)
 
     def __getitem__(self, index):
@@ -172,7 +172,7 @@ def collate(
     torch.Size([2, 1, 2, 2]) tensor([7, 8])
     """
     how = _how(layout, value_range, min_visibility, tolerance, mask_fill)
-    return _Collate(transform, _number(seed, "seed"), how, collate_fn)
+    return _Collate(transform, part_of_key(seed, "seed"), how, collate_fn)
 
 
 class _Collate:

@@ -6,6 +6,7 @@ import functools
 
 import numpy as np
 
+from ._checks import check_count
 from ._layout import shape_of
 from ._random import KeyedRng
 from ._resample import fill_of, resample
@@ -125,7 +126,7 @@ class GridDistortion(_Distortion):
         self, num_steps: int = 5, distort_limit: float = 0.3, interpolation: str = "bilinear",
         fill=0, mode: str = "constant",
     ):  # fmt: skip
-        self.num_steps, self.distort_limit = _count(num_steps, "num_steps", 1), distort_limit
+        self.num_steps, self.distort_limit = check_count(num_steps, "num_steps", 1), distort_limit
         if not 0 <= distort_limit < 1:
             raise ValueError(f"distort_limit must be in [0, 1), got {distort_limit}")
         self._keep(interpolation, fill, mode)
@@ -152,17 +153,11 @@ class GridDistortion(_Distortion):
         return n * (begin[:, cell] + (position - cell) * share[:, cell] - position / k)
 
 
-def _count(value, name, least):
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < least:
-        raise ValueError(f"{name} must be an integer from {least} on, got {value!r}")
-    return value.__index__()
-
-
 class _Lattice(_Distortion):
     """Nodes of a lattice over the picture, each moved by an amount drawn for it."""
 
     def _keep_lattice(self, points, scale):
-        self.points, self.scale = _count(points, "points", 2), finite(scale, "scale")
+        self.points, self.scale = check_count(points, "points", 2), finite(scale, "scale")
         if self.scale < 0:
             raise ValueError(f"scale must be from 0 on, got {scale}")
 

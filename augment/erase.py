@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._chance import Chance, check_strength, drawn, drawn_integers
+from ._chance import Chance, drawn, drawn_integers
+from ._checks import check_probability, check_strength
 from ._random import KeyedRng
 from ._transform import Transform
-from .compose import check_probability
 
 __all__ = ["CoarseDropout", "Cutout", "Erase", "GridMask", "RandomErasing"]
 

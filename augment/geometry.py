@@ -10,10 +10,10 @@ import math
 
 import numpy as np
 
+from ._checks import check_probability
 from ._layout import shape_of
 from ._resample import INTERPOLATIONS, MODES, copy_exactly, fill_of, resample, whole_steps
 from ._transform import Transform
-from .compose import check_probability
 
 __all__ = [
     "Affine",

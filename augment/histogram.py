@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._chance import Chance, check_strength, drawn
+from ._chance import Chance, drawn
+from ._checks import check_probability, check_strength
 from ._pixels import (
     by_block,
     check_channels,
@@ -17,7 +18,6 @@ from ._pixels import (
     work_dtype,
 )
 from ._transform import Transform
-from .compose import check_probability
 
 __all__ = ["CLAHE", "RandomAutocontrast", "RandomEqualize"]
 

@@ -22,9 +22,9 @@ import numpy as np
 from tensorgrad.errors import ArgumentError
 from tensorgrad.utils.data.sampler import draw_seed
 
+from ._checks import check_count, check_probability
 from ._random import KeyedRng
-from ._transform import _number
-from .compose import check_probability
+from ._transform import part_of_key
 from .dataset import IndexedSample
 from .soft_targets import array_of, demand_classes, like, weights_of
 
@@ -76,7 +76,7 @@ class Mixer:
             known = ", ".join(map(repr, MODES))
             raise ArgumentError(f"mode should be one of {known}, got {mode!r}")
         self.num_classes, self.p, self.mode = num_classes, check_probability(p, "p"), mode
-        self.seed = draw_seed(None) if seed is None else _number(seed, "seed")
+        self.seed = draw_seed(None) if seed is None else part_of_key(seed, "seed")
         self.epoch = self._calls = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -88,7 +88,7 @@ class Mixer:
         Raises:
             ValueError: not an integer of at least 0.
         """
-        self.epoch, self._calls = _number(epoch, "epoch"), 0
+        self.epoch, self._calls = part_of_key(epoch, "epoch"), 0
 
     def __call__(self, images, targets=None, *, index: int | None = None):
         """Mix a batch.
@@ -110,7 +110,7 @@ class Mixer:
             RuntimeError: labels that are no integers.
         """
         x = batch_of(images, type(self).__name__)
-        number = self._calls if index is None else _number(index, "index")
+        number = self._calls if index is None else check_count(index, "index")
         rng = KeyedRng(self.seed, self.epoch, [number])
         mixed = self.apply(images, targets, self.sample(len(x), x.shape, rng))
         self._calls += index is None

@@ -13,11 +13,11 @@ import numpy as np
 
 import tensorgrad
 
-from ._chance import check_strength, drawn
+from ._chance import drawn
+from ._checks import check_probability, check_strength
 from ._pixels import by_block, column, per_image, rounded, top
 from ._random import KeyedRng
 from ._transform import Transform
-from .compose import check_probability
 
 __all__ = ["GaussianNoise", "PoissonNoise", "SaltAndPepperNoise", "SpeckleNoise"]
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ._checks import check_count, check_probability
 from ._pixels import rounded, work_dtype
 from ._policy_tables import POLICIES, published
 from ._resample import INTERPOLATIONS
 from ._transform import Transform
-from .compose import check_probability
 from .erase import drawn_pixels
 from .operations import OPERATIONS, WITHOUT_MAGNITUDE, Extras, magnitudes, run_operation
 
@@ -227,14 +227,6 @@ def _check_interpolation(interpolation):
     )
 
 
-def _check_count(value, name, least=1, most=None):
-    fits = isinstance(value, int | np.integer) and value >= least
-    if fits and (most is None or value <= most):
-        return value
-    upper = "" if most is None else f" and at most {most}"
-    raise ValueError(f"{name} must be an integer of at least {least}{upper}, got {value!r}")
-
-
 class RandAugment(_Policy):
     """Some operations for each image, all of one magnitude; arguments as torchvision's.
 
@@ -259,9 +251,9 @@ class RandAugment(_Policy):
         self, num_ops: int = 2, magnitude: int = 9, num_magnitude_bins: int = 31,
         interpolation: str = "nearest", fill: float | tuple = 0.0,
     ):  # fmt: skip
-        self.num_ops = _check_count(num_ops, "num_ops")
-        self.num_magnitude_bins = _check_count(num_magnitude_bins, "num_magnitude_bins", 2)
-        self.magnitude = _check_count(magnitude, "magnitude", 0, num_magnitude_bins - 1)
+        self.num_ops = check_count(num_ops, "num_ops", 1)
+        self.num_magnitude_bins = check_count(num_magnitude_bins, "num_magnitude_bins", 2)
+        self.magnitude = check_count(magnitude, "magnitude", 0, num_magnitude_bins - 1)
         self.interpolation, self.fill = _check_interpolation(interpolation), fill
 
     def sample(self, n, shape, rng):
@@ -298,7 +290,7 @@ class TrivialAugmentWide(_Policy):
         self, num_magnitude_bins: int = 31, interpolation: str = "nearest",
         fill: float | tuple = 0.0,
     ):  # fmt: skip
-        self.num_magnitude_bins = _check_count(num_magnitude_bins, "num_magnitude_bins", 2)
+        self.num_magnitude_bins = check_count(num_magnitude_bins, "num_magnitude_bins", 2)
         self.interpolation, self.fill = _check_interpolation(interpolation), fill
 
     def sample(self, n, shape, rng):
@@ -341,10 +333,10 @@ class AugMix(_Policy):
         alpha: float = 1.0, all_ops: bool = True, interpolation: str = "bilinear",
         fill: float | tuple = 0.0,
     ):  # fmt: skip
-        self.severity = _check_count(severity, "severity", 1, _AUGMIX_BINS)
-        self.mixture_width = _check_count(mixture_width, "mixture_width")
+        self.severity = check_count(severity, "severity", 1, _AUGMIX_BINS)
+        self.mixture_width = check_count(mixture_width, "mixture_width", 1)
         if chain_depth != -1:
-            _check_count(chain_depth, "chain_depth")
+            check_count(chain_depth, "chain_depth", 1)
         if not 0 < alpha < np.inf:
             raise ValueError(f"alpha must be a number above 0, got {alpha!r}")
         self.chain_depth, self.alpha, self.all_ops = chain_depth, alpha, all_ops

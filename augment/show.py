@@ -6,6 +6,7 @@ import numpy as np
 
 from tensorgrad.errors import ArgumentError, missing
 
+from ._checks import check_count
 from ._layout import Images
 from ._random import KeyedRng
 from ._transform import Transform
@@ -50,8 +51,7 @@ def show(
     >>> len(fig.axes)
     9
     """
-    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-        raise ArgumentError(f"n should be an integer of at least 1, got {n!r}")
+    check_count(n, "n", 1)
     titles = ["before", *map(str, range(1, n + 1))] if titles is None else list(titles)
     if len(titles) != n + 1:
         raise ArgumentError(f"titles should name {n + 1} columns, got {len(titles)}")

@@ -7,7 +7,7 @@ import numpy as np
 from tensorgrad._graph import Tensor, wrap
 from tensorgrad.errors import ArgumentError, DimError, DtypeError
 
-from .compose import check_probability
+from ._checks import check_count, check_probability
 
 __all__ = [
     "LabelSmoothing",
@@ -83,11 +83,8 @@ def _from_labels(y, num_classes, dtype):
 
 def demand_classes(num_classes):
     """Raise unless ``num_classes`` is None or a positive integer."""
-    if num_classes is None:
-        return
-    whole = isinstance(num_classes, int | np.integer) and not isinstance(num_classes, bool)
-    if not whole or num_classes < 1:
-        raise ArgumentError(f"num_classes should be a positive integer, got {num_classes!r}")
+    if num_classes is not None:
+        check_count(num_classes, "num_classes", 1)
 
 
 def one_hot(targets, num_classes: int | None = None):

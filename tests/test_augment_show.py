@@ -86,7 +86,7 @@ def test_mixers_are_shown_with_their_weights():
 @pytest.mark.parametrize(
     ("arguments", "options", "text"),
     [
-        ((HorizontalFlip(), np.zeros((1, 4, 4))), {"n": 0}, "n should be an integer of at least 1"),
+        ((HorizontalFlip(), np.zeros((1, 4, 4))), {"n": 0}, "n must be an integer of at least 1"),
         ((HorizontalFlip(), np.zeros((1, 4, 4))), {"n": 1, "titles": ["a"]}, "name 2 columns, got"),
         ((HorizontalFlip(), np.zeros((0, 1, 4, 4))), {}, r"at least one, got shape \(0, 1, 4, 4\)"),
         ((HorizontalFlip(), np.zeros((1, 2, 4, 4))), {}, "1, 3 or 4 channels to be drawn, got 2"),

@@ -7,12 +7,6 @@ import numpy as np
 from tensorgrad.errors import ArgumentError
 
 
-def demand_count(k, name, argument):
-    """Raise unless ``k`` is an integer of at least one."""
-    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-        raise ArgumentError(f"{name}: {argument} should be an integer of at least 1, got {k!r}")
-
-
 def demand_enough(k, count, name, argument, label=None):
     """Raise where ``count`` samples cannot have ``k`` neighbours each.
 

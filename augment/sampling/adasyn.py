@@ -6,8 +6,9 @@ import numpy as np
 
 from tensorgrad.errors import ArgumentError
 
+from .._checks import check_count
 from ._base import Sampler, random_state_of
-from ._neighbours import demand_count, demand_enough, nearest
+from ._neighbours import demand_enough, nearest
 from .smote import _between
 
 
@@ -49,7 +50,7 @@ class ADASYN(Sampler):
         self.n_neighbors = n_neighbors
 
     def _resample(self, X, y):
-        demand_count(self.n_neighbors, "ADASYN", "n_neighbors")
+        check_count(self.n_neighbors, "ADASYN: n_neighbors", 1)
         rng = random_state_of(self.random_state)
         samples, labels = [X], [y]
         for label, count in self.sampling_strategy_.items():

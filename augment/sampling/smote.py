@@ -8,8 +8,9 @@ import numpy as np
 
 from tensorgrad.errors import ArgumentError
 
+from .._checks import check_count
 from ._base import Sampler, demand_finite, random_state_of
-from ._neighbours import demand_count, demand_enough, nearest, nearest_mixed
+from ._neighbours import demand_enough, nearest, nearest_mixed
 
 
 class SMOTE(Sampler):
@@ -53,7 +54,7 @@ class SMOTE(Sampler):
 
     def _resample(self, X, y):
         name = type(self).__name__
-        demand_count(self.k_neighbors, name, "k_neighbors")
+        check_count(self.k_neighbors, f"{name}: k_neighbors", 1)
         jobs = [(c, n, np.flatnonzero(y == c)) for c, n in self.sampling_strategy_.items() if n]
         for label, _, members in jobs:
             demand_enough(self.k_neighbors, len(members), name, "k_neighbors", label)
@@ -136,7 +137,7 @@ class BorderlineSMOTE(SMOTE):
             raise ArgumentError(
                 f"{name}: kind should be 'borderline-1' or 'borderline-2', got {self.kind!r}"
             )
-        demand_count(self.m_neighbors, name, "m_neighbors")
+        check_count(self.m_neighbors, f"{name}: m_neighbors", 1)
         demand_enough(self.m_neighbors, len(X), name, "m_neighbors")
         self.in_danger_indices = {}
         return super()._resample(X, y)

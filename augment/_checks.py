@@ -1,0 +1,38 @@
+"""Checks of arguments that several files share."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tensorgrad.errors import ArgumentError
+
+
+def check_probability(p, name) -> float:
+    """``p`` as a float, or an error that names the argument."""
+    if isinstance(p, bool) or not isinstance(p, int | float | np.number) or not 0 <= p <= 1:
+        raise ArgumentError(f"{name} must be a probability in [0, 1], got {p!r}")
+    return float(p)
+
+
+def check_count(value, name, least=0, most=None) -> int:
+    """``value`` as an integer of at least ``least``, or an error that names the argument."""
+    whole = hasattr(value, "__index__") and not isinstance(value, bool)
+    if whole and value >= least and (most is None or value <= most):
+        return value.__index__()
+    upper = "" if most is None else f" and at most {most}"
+    raise ArgumentError(f"{name} must be an integer of at least {least}{upper}, got {value!r}")
+
+
+def check_strength(value, name, low=0.0, high=math.inf, integer=False):
+    """``value`` where it is a number in [low, high], or a pair of them in order."""
+    pair = (value, value) if np.ndim(value) == 0 else tuple(value)
+    kind = int if integer else float
+    fits = len(pair) == 2 and all(isinstance(v, int | kind | np.number) for v in pair)
+    if fits and low <= pair[0] <= pair[1] <= high and math.isfinite(pair[1]):
+        return value
+    what = "an integer" if integer else "a number"
+    raise ArgumentError(
+        f"{name} must be {what} in [{low:g}, {high:g}], or two of them (least, most), got {value!r}"
+    )
