@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -19,6 +19,8 @@ from tensorgrad.datasets import (
     plus_minus_one,
     zero_one,
 )
+
+unhurried = settings(deadline=None)  # the machine may be busy
 
 KINDS = [MinMaxNormalizer, StandardNormalizer]
 kinds = pytest.mark.parametrize("kind", KINDS, ids=lambda k: k.__name__)
@@ -39,6 +41,7 @@ def spread(x):
 
 
 @kinds
+@unhurried
 @given(x=arrays, per_feature=st.booleans())
 def test_the_inverse_gives_the_values_back(kind, x, per_feature):
     normalizer = kind(per_feature=per_feature).fit(x)
@@ -48,6 +51,7 @@ def test_the_inverse_gives_the_values_back(kind, x, per_feature):
     np.testing.assert_allclose(back, x, rtol=0, atol=4 * np.finfo(x.dtype).eps * spread(x))
 
 
+@unhurried
 @given(x=arrays, low=st.floats(-5, 5), width=st.floats(0.1, 9))
 def test_min_max_reaches_both_ends_of_the_range(x, low, width):
     out = MinMaxNormalizer((low, low + width)).fit(x).transform(x.astype(np.float64))
@@ -57,6 +61,7 @@ def test_min_max_reaches_both_ends_of_the_range(x, low, width):
     np.testing.assert_allclose(out.max(0), np.where(varies, low + width, low), **near)
 
 
+@unhurried
 @given(x=arrays)
 def test_min_max_stays_in_zero_to_one(x):
     out = MinMaxNormalizer().fit(x).transform(x)
@@ -113,6 +118,7 @@ def test_blocks_are_seamless(monkeypatch):
 # --- kinds of arguments, fitting on the training part ------------------------------------
 
 
+@unhurried
 @given(
     train=hnp.arrays(np.float64, (5, 2), elements=numbers),
     a=hnp.arrays(np.float64, (3, 2), elements=numbers),
@@ -281,6 +287,7 @@ def test_bad_ranges(bounds):
 codes = hnp.arrays(np.int64, hnp.array_shapes(max_dims=3, max_side=5), elements=st.integers(0, 6))
 
 
+@unhurried
 @given(labels=codes, spare=st.integers(0, 3))
 def test_one_hot_and_back(labels, spare):
     classes = int(labels.max()) + 1 + spare
@@ -302,6 +309,7 @@ def test_one_hot_kinds():
         one_hot(np.array([1.0]))
 
 
+@unhurried
 @given(bits=hnp.arrays(np.bool_, hnp.array_shapes(max_dims=2, max_side=6)))
 def test_zero_one_and_plus_minus_one_and_back(bits):
     zeros = bits.astype(np.int64)
@@ -333,6 +341,7 @@ def test_two_classes():
         zero_one(np.array([0.0, np.nan]))
 
 
+@unhurried
 @given(labels=hnp.arrays(np.int64, st.integers(1, 40), elements=st.integers(0, 4)))
 def test_class_weights(labels):
     labels = np.concatenate([labels, np.arange(5)])

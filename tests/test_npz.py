@@ -42,7 +42,9 @@ def test_all_and_some(path):
     assert list(read_npz(path, "y")) == ["y"]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None
+)
 @given(
     array=hnp.arrays(
         st.one_of(

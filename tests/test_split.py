@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import tensorgrad as tg
@@ -12,6 +12,8 @@ from tensorgrad import Tensor
 from tensorgrad.datasets import shuffle, split, split_indices
 from tensorgrad.datasets.splits import largest_remainder
 from tensorgrad.utils.data import Subset, TensorDataset
+
+unhurried = settings(deadline=None)  # the machine may be busy
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +43,7 @@ seeds = st.integers(0, 2**40)
 # --- stratified parts --------------------------------------------------------------------
 
 
+@unhurried
 @given(case=labelled(), seed=seeds, shuffled=st.booleans())
 def test_a_split_is_a_partition(case, seed, shuffled):
     shares, y = case
@@ -54,6 +57,7 @@ def test_a_split_is_a_partition(case, seed, shuffled):
         assert all((np.diff(xs) > 0).all() for xs, _ in parts)
 
 
+@unhurried
 @given(case=labelled(), seed=seeds)
 def test_each_class_has_its_share_of_each_part(case, seed):
     shares, y = case
@@ -67,6 +71,7 @@ def test_each_class_has_its_share_of_each_part(case, seed):
     assert (np.abs(table - quota)[:, plain] < 1 + 1e-9).all()
 
 
+@unhurried
 @given(case=labelled(), seed=seeds)
 def test_the_sizes_of_the_parts(case, seed):
     """What one class cannot give to a part in full, the next one makes up for."""
@@ -86,6 +91,7 @@ def test_sizes_that_are_whole_are_met():
     assert [len(ys) for _, ys in split(y, y, (0.5, 0.5), seed=0)] == [25, 25]
 
 
+@unhurried
 @given(total=st.integers(0, 500), shares=fractions())
 def test_largest_remainder(total, shares):
     counts = largest_remainder(total, np.array(shares))
@@ -153,6 +159,7 @@ def test_every_sample_can_come_into_every_part():
     assert seen == set(itertools.product(range(8), range(2)))
 
 
+@unhurried
 @given(n=st.integers(1, 30), seed=seeds)
 def test_shuffle_keeps_rows_together(n, seed):
     x, y = np.arange(3 * n).reshape(n, 3), tg.arange(n)

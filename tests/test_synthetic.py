@@ -4,12 +4,14 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tensorgrad as tg
 from tensorgrad import Tensor
 from tensorgrad.datasets import arcs, blobs, curve, spirals, three_classes, two_rings, xor
+
+unhurried = settings(deadline=None)  # the machine may be busy
 
 PLANE = {f.__name__: f for f in (arcs, blobs, spirals, three_classes, two_rings, xor)}
 ALL = {"curve": curve, **PLANE}
@@ -60,6 +62,7 @@ def test_noise_moves_points_by_its_deviation(name):
 # --- formulas ----------------------------------------------------------------------------
 
 
+@unhurried
 @given(n=sizes, seed=seeds)
 def test_curve(n, seed):
     t, y = curve(n, 0.0, seed)
@@ -70,6 +73,7 @@ def test_curve(n, seed):
         assert math.isclose(b, expected, rel_tol=1e-6, abs_tol=1e-6)
 
 
+@unhurried
 @given(n=sizes, seed=seeds)
 def test_arcs(n, seed):
     x, y = (a.numpy() for a in arcs(n, 0.0, seed))
@@ -80,6 +84,7 @@ def test_arcs(n, seed):
         assert np.ptp(points[:, 0]) > 1  # along the whole arc
 
 
+@unhurried
 @given(n=sizes, seed=seeds)
 def test_xor(n, seed):
     x, y = (a.numpy() for a in xor(n, 0.0, seed))
@@ -89,6 +94,7 @@ def test_xor(n, seed):
     assert np.ptp(quadrants) <= 1
 
 
+@unhurried
 @given(n=sizes, seed=seeds, classes=st.integers(2, 5), turns=st.floats(0.1, 3))
 def test_spirals(n, seed, classes, turns):
     x, y = (a.numpy() for a in spirals(n, 0.0, seed, classes=classes, turns=turns))
@@ -100,12 +106,14 @@ def test_spirals(n, seed, classes, turns):
     assert np.ptp(np.bincount(y, minlength=classes)) <= 1
 
 
+@unhurried
 @given(n=sizes, seed=seeds, factor=st.floats(0.1, 0.9))
 def test_two_rings(n, seed, factor):
     x, y = (a.numpy() for a in two_rings(n, 0.0, seed, factor=factor))
     np.testing.assert_allclose(np.hypot(*x.T), np.where(y == 0, 1, factor), rtol=1e-6)
 
 
+@unhurried
 @given(seed=seeds)
 def test_three_classes(seed):
     n = 3000

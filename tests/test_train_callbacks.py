@@ -31,6 +31,7 @@ from tensorgrad.train import (
 )
 
 HERE = Path(__file__).parent
+needs_posix = pytest.mark.skipif(os.name != "posix", reason="signals and pipes are others here")
 
 
 class Scripted(nn.Module):
@@ -318,6 +319,7 @@ PROGRAM = """
 """
 
 
+@needs_posix
 @pytest.mark.parametrize("workers", [0, 1])
 def test_ctrl_c_to_a_real_process(tmp_path, workers):
     """The model is usable and the best one, and the checkpoint holds where it was."""
@@ -330,7 +332,7 @@ def test_ctrl_c_to_a_real_process(tmp_path, workers):
             line = running.stdout.readline()
             assert line == "running\n", running.stderr.read()
             os.killpg(running.pid, signal.SIGINT)  # as a terminal does, to workers too
-            out, err = running.communicate(timeout=30)
+            out, err = running.communicate(timeout=120)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(running.pid, signal.SIGKILL)
@@ -465,6 +467,7 @@ def test_streams_that_cannot_say_are_no_terminals(stream):
     assert not progress._is_terminal(stream)
 
 
+@needs_posix
 def test_a_pipe_that_was_closed_does_not_lose_the_weights():
     """``python train.py | head -1``: an error of the output is one like any other."""
     text = """
