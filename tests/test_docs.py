@@ -140,6 +140,7 @@ def test_the_script_that_mypy_reads_also_runs(tmp_path):
     stepped = typing_usage.derivatives(tg.tensor([1.0, 2.0]))  # by a tenth of the derivative of 2x
     assert tg.allclose(stepped, tg.tensor([0.8, 1.8]))
     typing_usage.training(tmp_path / "model.safetensors")
+    assert sorted(typing_usage.kit(tmp_path)) == ["loss", "r2"]
 
 
 # --- docstrings --------------------------------------------------------------------------
@@ -199,7 +200,7 @@ def test_the_code_of_the_page_on_training_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs").mkdir()
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "train.md").read_text(), re.S)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     exec("\n".join(blocks).replace("epochs=200", "epochs=2").replace("epochs=50", "epochs=1"), {})
     assert "epoch 2/2" in capsys.readouterr().out
     assert (tmp_path / "runs" / "classes.png").stat().st_size > 10_000

@@ -79,8 +79,9 @@ class Trainer:
             :meth:`evaluate` is normalised before; with ``{"x": ..., "y": ...}``,
             :meth:`predict` can do it, and undo it for outputs.
         scheduler_step: ``"epoch"`` or ``"batch"`` (after each step of the optimizer).
-        check_finite: stop when a loss, a clipped gradient or, after an epoch, a parameter is nan or
-            infinite, with a warning that names the first layer or parameter that is.
+        check_finite: stop when a loss, the norm of gradients under ``clip_norm``, or after an epoch
+            a parameter is nan or infinite, with a warning that names the first layer or parameter
+            that is.
 
     Attributes:
         history: the :class:`History`, one for all fits.
