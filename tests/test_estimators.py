@@ -319,6 +319,38 @@ def test_partial_fit_goes_on():
     assert regressor.score(*waves()) > max(first, 0.5)
 
 
+class Drawing(Net):
+    """A module that draws in training, and notes what."""
+
+    drawn: list = []  # noqa: RUF012
+
+    def forward(self, x):
+        if self.training:
+            self.drawn.append(torch.rand(1).item())
+        return super().forward(x)
+
+
+def test_partial_fit_draws_anew_each_time():
+    """And depends on nothing but random_state; the default generator is as it was."""
+    X, y = iris()
+    Drawing.drawn.clear()
+    before = torch.get_rng_state()
+    for _ in range(2):
+        model = Classifier(Drawing, batch_size=150, random_state=0)
+        for _ in range(3):
+            model.partial_fit(X, y, classes=[0, 1, 2])
+    assert Drawing.drawn[:3] == Drawing.drawn[3:] and len(set(Drawing.drawn)) == 3
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_probabilities_of_large_outputs_are_finite():
+    X, y = iris()
+    model = Classifier(hidden_sizes=(), epochs=1, random_state=0).fit(X, y)
+    shares = model.predict_proba(1e6 * X)
+    np.testing.assert_allclose(shares.sum(axis=1), 1)
+    np.testing.assert_array_equal(shares.argmax(axis=1), model.predict(1e6 * X))
+
+
 def test_partial_fit_of_parts_of_the_classes():
     X, y = iris()
     model = Classifier(lr=0.05, random_state=0)
