@@ -663,6 +663,21 @@ def test_a_model_that_is_not_finite_is_not_saved(tmp_path, data):
     assert names(tmp_path) == ["checkpoint-0000000005.safetensors"]
 
 
+@pytest.mark.parametrize("steps", [None, 3])
+def test_a_loss_that_is_not_finite_is_not_saved(tmp_path, data, steps):
+    """The batch is made again from the last checkpoint, once the data is repaired."""
+    x, y = data
+    options = {"checkpoint_dir": tmp_path, "checkpoint_steps": steps}
+    bad = x.clone()
+    bad[7] = np.nan
+    trainer = make()
+    with pytest.warns(RuntimeWarning, match="the input of the batch is not finite"):
+        fit(trainer, (bad, y), **options)
+    resumed = make()
+    fit(resumed, data, resume="auto", **options)
+    assert digest(resumed) == trained(data)
+
+
 def test_after_an_error_the_last_checkpoint_is_there(tmp_path, data):
     class Fails(Callback):
         def on_batch_end(self, trainer):
