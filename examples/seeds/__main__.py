@@ -28,9 +28,10 @@ HEAD = """# Experiments
 What the course notes train, trained here with `tensorgrad.train`: their figure, ours, and how to
 run it. `python examples/seeds --data DATA` runs all and writes this page; DATA is a folder with
 `house.npz`, `income.npz` and the files of MNIST. Without `--data` small stand-ins are used, which
-say so; the figures below are of the data named in their row. Figures of accuracy are of test
-parts that were not looked at before the end, unless the row says otherwise. Every script takes
-`--seed`, and gives the same figures for the same seed.
+say so; the figures below are of the data named in their row. Test parts have no say in when a run
+stops or which weights it keeps: validation parts do. Where the notes print a condition to stop at
+and no result, the condition is what stands here. Every script takes `--seed`, and computes on one
+thread, so that the same seed gives the same figures again.
 """
 
 
@@ -47,7 +48,7 @@ def arguments(argv=None):
     if args.out is None:
         real = args.page or (args.data is not None and not args.quick)
         args.out = DOCS if real else common.RUNS
-    common.check(parser, args)
+    common.prepare(parser, args)
     return args
 
 

@@ -1,14 +1,14 @@
 """14.2 House prices: 18 features, 32-16-8-4-1.
 
 Sales in King County, May 2014 to May 2015: 17,290 to learn from, of which a tenth is held out for
-validation, and 4,323 to test on. The first row has the settings of the notes: features and prices
-normalised to [0, 1], Xavier's initialisation, gradient descent at the rate 0.1, batches of 16,
-stop when the training loss changes by less than 1e-7. The second has Adam under a one-cycle rate
-up to 0.01 (0.003 was worse on the validation part), mean 0 and deviation 1, He's initialisation,
+validation, and 4,323 to test on. The settings of the notes: Xavier's initialisation, gradient
+descent at the rate 0.1, batches of 16, stop when the training loss changes by less than 1e-7;
+features and prices are normalised to [0, 1]. The other network has Adam under a one-cycle rate up
+to 0.01 (0.003 was worse on the validation part), mean 0 and deviation 1, He's initialisation,
 batches of 64, forty epochs, and the weights of the best of them by validation loss. Errors are in
 dollars: the model's outputs are denormalised first. Beside both, ordinary least squares on the
-same columns, from the same nine tenths. 58 of the houses were sold twice, and are in both parts.
-At the lower end the network gives all houses one price: there its last four ReLUs are all zero.
+same columns, from the same nine tenths. 58 houses, sold more than once, are in both parts. The
+cheapest houses all get one price from Adam's network: there its last four ReLUs are zero.
 """
 
 import common

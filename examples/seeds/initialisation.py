@@ -5,9 +5,9 @@ together. Here each is trained for one epoch (gradient descent at the rate 0.1, 
 the test accuracy is the verdict. Two layers are 784-64-10, "deep" is the net of chapter 14.6,
 "random" is the standard normal distribution; biases are zero. Zeros in two layers leave all hidden
 units the same for ever. Random weights saturate the sigmoids: the last layer learns from what they
-happen to answer, and the deeper network falls further behind. With Xavier and ReLU the activations
-halve from layer to layer before training, as the picture shows, but with four hidden layers an
-epoch mends that nearly. The gallery has activations and gradients of the same cases in ten layers.
+happen to answer, and the deeper network is further behind. With Xavier and ReLU the activations
+shrink to half over the four hidden layers before training, as the picture shows, which an epoch
+mends nearly. The gallery has activations and gradients of the same cases in ten layers.
 """
 
 from typing import NamedTuple
@@ -77,13 +77,14 @@ def run(data, quick, out, seed=0):
     """Train the seven cases."""
     digits = common.mnist(data, quick)
     epochs = 2 if quick else 40 if data is None else 1
+    after = "one epoch" if epochs == 1 else f"{epochs} epochs"
     rows, losses = [], {}
     for number, case in enumerate(CASES, 1):
         trainer = fit(case, digits.train, epochs, seed)
         accuracy = trainer.evaluate(digits.test)["accuracy"]
         losses[f"{number}: {name_of(case)}"] = trainer.history.losses
         rows.append(common.Row("15.1", f"case {number}: {name_of(case)}", case.verdict,
-                               f"test accuracy {accuracy:.2%}, epochs: {epochs}",
+                               f"test accuracy {accuracy:.2%} after {after}",
                                digits.name, common.command("initialisation", data),
                                "initialisation"))  # fmt: skip
     before = {
