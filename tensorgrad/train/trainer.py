@@ -243,11 +243,7 @@ class Trainer:
             checks = batches_of(valid, batch_size, name="valid", team=team, even=False)
         callbacks = [*self.callbacks, *list_of(stop, "stop")]
         check_monitors(callbacks, valid, self.metrics)
-        kinds = {"optimizer": self.optimizer, "scheduler": self.scheduler}
-        self._run = {name: type(part).__name__ for name, part in kinds.items()}
-        self._run |= {"accumulate": self.accumulate, **source.settings}
-        if team is not None:
-            self._run["processes"] = team.group.size()
+        self._run = self._settings(source)
         self._sources = [source] if checks is None else [source, checks]
         self._present, saver = callbacks, None
         if checkpoint_dir is not None:
@@ -273,6 +269,16 @@ class Trainer:
         if self._broken:
             warnings.warn(f"fit stopped: {self._reason}", RuntimeWarning, stacklevel=2)
         return self.history
+
+    def _settings(self, source) -> dict[str, Any]:
+        """What a checkpoint must have been made with for this fit to go on from it."""
+        settings = {
+            "optimizer": type(self.optimizer).__name__, "scheduler": type(self.scheduler).__name__,
+            "accumulate": self.accumulate, **source.settings,
+        }  # fmt: skip
+        if self._team is not None:
+            settings["processes"] = self._team.group.size()
+        return settings
 
     def _join(self) -> Team | None:
         """Find the other processes of the job, if it has several."""
