@@ -111,8 +111,8 @@ def draw(losses, before, out, quick):
         for name, values in losses.items():
             left.plot(range(1, len(values) + 1), smoothed(values), label=name)
         common.style.label(left, "Cross-entropy in training, running mean", "iteration",
-                           yscale="log", legend="upper right")  # fmt: skip
-        left.legend(fontsize=7)
+                           yscale="log", ylim=(None, 60))  # fmt: skip
+        left.legend(fontsize=7, loc="upper right", ncols=2)
         for name, values in before.items():
             right.plot(range(1, len(values) + 1), values, marker="o", label=name)
         right.set_xticks(range(1, len(DEEP) - 1))
