@@ -218,8 +218,9 @@ class Transform:
         return {name: getattr(self, name) for name in names}
 
     def __repr__(self):
-        inside = ", ".join(f"{k}={v!r}" for k, v in self.arguments().items())
-        return f"{type(self).__name__}({inside})"
+        positional, named = _call(type(self), self.arguments())
+        inside = [*map(repr, positional), *(f"{k}={v!r}" for k, v in named.items())]
+        return f"{type(self).__name__}({', '.join(inside)})"
 
     def to_dict(self) -> dict:
         """The transform as a dict of its class's name and arguments: plain values only."""
@@ -300,23 +301,38 @@ def from_dict(state: dict) -> Transform:
     Raises:
         ValueError: no such transform is known. Those of your own must be defined first.
         TypeError: arguments that it does not take.
+
+    >>> from tensorgrad import augment
+    >>> from_dict(augment.VerticalFlip(0.25).to_dict())
+    VerticalFlip(p=0.25)
     """
+    if not isinstance(state, dict):
+        raise TypeError(f"a transform is a dict of its name and arguments, got {state!r}")
     state = dict(state)
     name = state.pop("transform", None)
     if name not in REGISTRY:
-        raise ValueError(
-            f"no transform is called {name!r}; known are {', '.join(sorted(REGISTRY))}"
-        )
-    cls = REGISTRY[name]
-    arguments = {k: _lived(v) for k, v in state.items()}
+        known = ", ".join(sorted(n for n in REGISTRY if not n.startswith("_")))
+        raise ValueError(f"no transform is called {name!r}; known are {known}")
+    positional, named = _call(REGISTRY[name], {k: _lived(v) for k, v in state.items()})
+    return REGISTRY[name](*positional, **named)
+
+
+def _call(cls, arguments):
+    """The arguments of a class by name, as positional and named ones."""
+    arguments = dict(arguments)
     for parameter in inspect.signature(cls).parameters.values():
         if parameter.kind is parameter.VAR_POSITIONAL:
-            return cls(*arguments.pop(parameter.name, ()), **arguments)
-    return cls(**arguments)
+            return arguments.pop(parameter.name, ()), arguments
+    return (), arguments
 
 
 def from_json(text: str) -> Transform:
-    """The transform that :meth:`Transform.to_json` wrote; see :func:`from_dict`."""
+    """The transform that :meth:`Transform.to_json` wrote; see :func:`from_dict`.
+
+    >>> from tensorgrad import augment
+    >>> from_json(augment.Sequential(augment.VerticalFlip(0.25)).to_json())
+    Sequential(VerticalFlip(p=0.25), fuse=True)
+    """
     import json
 
     return from_dict(json.loads(text))
@@ -328,6 +344,14 @@ def save(transform: Transform, f) -> None:
     Args:
         transform: any, with what it holds.
         f: a path. The file is replaced only once all of it is written.
+
+    >>> import os, tempfile
+    >>> from tensorgrad import augment
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "flip.json")
+    ...     augment.save(augment.VerticalFlip(0.25), path)
+    ...     augment.load(path)
+    VerticalFlip(p=0.25)
     """
     from tensorgrad.serialization.files import open_to_write
 
@@ -337,6 +361,9 @@ def save(transform: Transform, f) -> None:
 
 
 def load(f) -> Transform:
-    """The transform that :func:`save` wrote to the file ``f``."""
+    """The transform that :func:`save` wrote to the file ``f``.
+
+    The example is at :func:`save`.
+    """
     with open(f, encoding="utf-8") as file:
         return from_json(file.read())

@@ -340,6 +340,8 @@ class MotionBlur(Transform):
     """
 
     def __init__(self, kernel_size: int, angle: float | tuple = (0.0, 180.0)):
+        if np.ndim(kernel_size):
+            raise ValueError(f"kernel_size must be one odd integer, got {kernel_size!r}")
         odd_pair(kernel_size)
         self.kernel_size = kernel_size
         self.angle = check_strength(angle, "angle", low=-np.inf)

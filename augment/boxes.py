@@ -160,10 +160,12 @@ class Targets:
         """One entry for each image."""
         if self.images.single:
             return [given]
-        if len(given) != len(self.images):
+        entries = len(given) if hasattr(given, "__len__") else None
+        if entries != len(self.images):
+            what = repr(given) if entries is None else f"{entries} entries"
             raise ValueError(
                 f"{name} must be a list with one entry for each of {len(self.images)} images, "
-                f"got {len(given)} entries"
+                f"got {what}"
             )
         return list(given)
 

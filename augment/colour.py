@@ -350,6 +350,8 @@ def _mix(images, level, factor):
 class ColorJitter(Transform):
     """Change brightness, contrast, saturation and hue, in an order drawn for each image.
 
+    Images have 1 or 3 channels; for brightness alone any number.
+
     Args:
         brightness: draw a factor from [max(0, 1 - b), 1 + b], or from (least, most); see
             :func:`adjust_brightness`.

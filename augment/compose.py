@@ -263,6 +263,10 @@ def _by_rows(bundle, parts):
 
 
 def _transforms(transforms):
+    if isinstance(transforms, Transform):
+        raise TypeError(
+            f"transforms must be a list of transforms, got {transforms!r}; put it into brackets"
+        )
     transforms = list(transforms)
     for i, t in enumerate(transforms):
         if not isinstance(t, Transform):

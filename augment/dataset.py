@@ -40,7 +40,11 @@ class _Epoch:
 
 
 class IndexedSample(NamedTuple):
-    """A sample with what its random numbers depend on."""
+    """A sample with what its random numbers depend on.
+
+    >>> IndexedSample(2, 0, "image").sample
+    'image'
+    """
 
     index: int  # type: ignore[assignment]  # tuple.index is not needed here
     epoch: int
@@ -130,7 +134,7 @@ class AugmentedDataset(Indexed):
         min_visibility=0.0, tolerance=1.0, mask_fill=0,
     ):  # fmt: skip
         super().__init__(dataset)
-        self.transform, self.seed = transform, part_of_key(seed, "seed")
+        self.transform, self.seed = _transform(transform), part_of_key(seed, "seed")
         self._how = _how(layout, value_range, min_visibility, tolerance, mask_fill)
 
     def __getitem__(self, index):
@@ -172,7 +176,7 @@ def collate(
     torch.Size([2, 1, 2, 2]) tensor([7, 8])
     """
     how = _how(layout, value_range, min_visibility, tolerance, mask_fill)
-    return _Collate(transform, part_of_key(seed, "seed"), how, collate_fn)
+    return _Collate(_transform(transform), part_of_key(seed, "seed"), how, collate_fn)
 
 
 class _Collate:
@@ -187,6 +191,15 @@ class _Collate:
                     f"{type(sample).__name__}: give the DataLoader augment.Indexed(dataset)"
                 )
         return self.collate_fn(_augmented(batch, self.transform, self.seed, self.how))
+
+
+def _transform(given):
+    if isinstance(given, Transform):
+        return given
+    hint = ""
+    if hasattr(given, "collate"):
+        hint = "; a mixer is a collate_fn of its own, mixer.collate"
+    raise TypeError(f"transform must be a Transform, got {given!r}{hint}")
 
 
 def _how(layout, value_range, min_visibility, tolerance, mask_fill):

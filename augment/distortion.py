@@ -78,6 +78,9 @@ class Elastic(_Distortion):
 
     Raises:
         ValueError: a negative ``alpha``, or ``sigma`` that is not positive.
+
+    >>> Elastic()(np.ones((2, 1, 8, 8))).shape
+    (2, 1, 8, 8)
     """
 
     def __init__(
@@ -120,6 +123,9 @@ class GridDistortion(_Distortion):
 
     Raises:
         ValueError: no steps, or a limit out of range.
+
+    >>> GridDistortion()(np.ones((2, 1, 8, 8))).shape
+    (2, 1, 8, 8)
     """
 
     def __init__(
@@ -178,6 +184,9 @@ class ThinPlate(_Lattice):
         points: nodes of the lattice along each side, at least 2.
         scale: each moves by up to this share of the sides.
         interpolation, fill, mode: as of :class:`~tensorgrad.augment.Rotate`.
+
+    >>> ThinPlate()(np.ones((2, 1, 8, 8))).shape
+    (2, 1, 8, 8)
     """
 
     def __init__(
@@ -232,6 +241,9 @@ class PiecewiseAffine(_Lattice):
         scale: each moves by up to this share of the sides. From half of a cell on, which is
             0.5 / (points - 1), pictures may fold.
         interpolation, fill, mode: as of :class:`~tensorgrad.augment.Rotate`.
+
+    >>> PiecewiseAffine()(np.ones((2, 1, 8, 8))).shape
+    (2, 1, 8, 8)
     """
 
     def __init__(
@@ -291,6 +303,10 @@ def thin_plate(
 
     Raises:
         ValueError: points of another shape, or all on a line.
+
+    >>> corners = np.array([(0, 0), (4, 0), (0, 1), (4, 1)])
+    >>> thin_plate(np.array([[0.0, 0.25, 0.5, 1.0]]), corners, corners + [1, 0]).round(3).tolist()
+    [[0.0, 0.0, 0.25, 0.5]]
     """
     source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
     if source.shape != target.shape or source.ndim != 2 or source.shape[1] != 2:

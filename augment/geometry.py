@@ -188,6 +188,8 @@ def finite(value, name):
     """``value`` as an integer if it is one, else as a finite float."""
     if isinstance(value, int):
         return int(value)
+    if isinstance(value, str) or np.ndim(value):
+        raise TypeError(f"{name} must be a number, got {value!r}")
     value = float(value)
     if not math.isfinite(value):
         raise ValueError(f"{name} must be finite, got {value}")
@@ -315,6 +317,9 @@ class VerticalFlip(_Flip):
 
     Args:
         p: probability, for each image.
+
+    >>> VerticalFlip(1.0)(np.array([[0.0], [1.0]])).tolist()
+    [[1.0], [0.0]]
     """
 
     column = 1
@@ -406,6 +411,9 @@ class Scale(Resampled):
         scale_y: the range of factors along y, drawn by itself; None takes that along x.
         center: (x, y) in pixels, the middle if None.
         interpolation, fill, mode: as of :class:`Rotate`.
+
+    >>> Scale(2.0)(np.array([[0.0, 0.25, 0.75, 1.0]]), seed=0).tolist()
+    [[0.1875, 0.375, 0.625, 0.8125]]
     """
 
     def __init__(
@@ -477,6 +485,9 @@ class Shear(Resampled):
             to the right.
         y: degrees along y, likewise; positive moves the right side down. That is done first.
         interpolation, fill, mode: as of :class:`Rotate`.
+
+    >>> Shear((45, 45), interpolation="nearest")(np.eye(3)).tolist()
+    [[0.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]
     """
 
     def __init__(
@@ -508,9 +519,9 @@ class Affine(Resampled):
 
     :class:`~tensorgrad.augment.Compose` does neighbours of this kind (this class, :class:`Rotate`,
     :class:`Scale`, :class:`Shift`, :class:`Shear`, :class:`Pad`, crops and flips) in one
-    resampling, if they have the same ``interpolation``, ``mode`` and ``fill``. Flips and crops
-    inside of the picture go with any. After one that cuts the picture or makes it larger only
-    flips are joined, so that nothing appears that was cut away.
+    resampling, if they have the same ``interpolation``, ``mode`` and ``fill``; crops and ``Pad``
+    have no interpolation, and flips go with any. After one that cuts the picture or makes it
+    larger only flips are joined, so that nothing appears that was cut away.
 
     Args:
         degrees: of the turn: a number or a pair, as of :class:`Rotate`.
@@ -519,6 +530,9 @@ class Affine(Resampled):
         shear: degrees along x: a number or a pair; or four, the ranges along x and along y.
         center: (x, y) in pixels, the middle if None.
         interpolation, fill, mode: as of :class:`Rotate`.
+
+    >>> Affine((180, 180))(np.array([[0.0, 0.5, 1.0]])).tolist()
+    [[1.0, 0.5, 0.0]]
     """
 
     def __init__(
@@ -526,9 +540,7 @@ class Affine(Resampled):
         interpolation: str = "bilinear", fill=0, mode: str = "constant",
     ):  # fmt: skip
         self.degrees, self.center = pair(degrees, "degrees"), point_of(center)
-        self.translate = None if translate is None else [
-            check_probability(v, "translate") for v in translate
-        ]  # fmt: skip
+        self.translate = _shares(translate, "translate")
         self.scale = None if scale is None else _factors(scale, "scale")
         self.shear = shear
         self._ranges()
@@ -560,6 +572,15 @@ class Affine(Resampled):
         return translation(params["x"], params["y"]) @ about(inner, self.center, shape)
 
 
+def _shares(value, name):
+    """None, or shares (x, y) of the sides."""
+    if value is None:
+        return None
+    if np.shape(value) != (2,):
+        raise ValueError(f"{name} must be (x, y), shares of the sides, or None; got {value!r}")
+    return [check_probability(v, name) for v in value]
+
+
 class Perspective(Resampled):
     """Move the corners inwards by amounts drawn for each, as torchvision's RandomPerspective.
 
@@ -567,6 +588,10 @@ class Perspective(Resampled):
         distortion_scale: largest move of a corner, as a share of half of the side, in [0, 1].
         p: probability, for each image.
         interpolation, fill, mode: as of :class:`Rotate`.
+
+    >>> tilted = Perspective(0.5, p=1.0)(np.ones((1, 16, 16)), seed=0)
+    >>> bool(0.5 < tilted.mean() < 1)
+    True
     """
 
     affine = False
@@ -629,6 +654,9 @@ class Crop(_Crop):
         height, width: of the part.
         fill: what lies outside of the picture, as of :class:`Rotate`.
         padding_mode: "constant", "edge", "reflect" or "wrap".
+
+    >>> Crop(0, 1, 1, 2)(np.array([[0.0, 0.5, 1.0]])).tolist()
+    [[0.5, 1.0]]
     """
 
     def __init__(
@@ -653,6 +681,9 @@ class CenterCrop(_Crop):
     Args:
         size: (height, width), or one number for both.
         fill: as of :class:`Rotate`, where the picture is smaller.
+
+    >>> CenterCrop((1, 1))(np.array([[0.0, 0.5, 1.0]])).tolist()
+    [[0.5]]
     """
 
     def __init__(self, size, fill=0):
@@ -681,6 +712,9 @@ class RandomCrop(_Crop):
 
     Raises:
         ValueError: a size or padding that does not fit; on a call, a picture that is too small.
+
+    >>> RandomCrop(32, padding=4)(np.zeros((8, 3, 32, 32), np.uint8)).shape
+    (8, 3, 32, 32)
     """
 
     def __init__(
@@ -720,6 +754,9 @@ class Pad(_Crop):
             bottom).
         fill: as of :class:`Rotate`.
         padding_mode: "constant", "edge", "reflect" or "wrap".
+
+    >>> Pad((1, 0), padding_mode="edge")(np.array([[0.25, 0.5]])).tolist()
+    [[0.25, 0.25, 0.5, 0.5]]
     """
 
     def __init__(self, padding, fill=0, padding_mode: str = "constant"):
@@ -824,6 +861,9 @@ def scale(
 
     Each is one number, or one for each image. Other arguments as of :class:`Scale` and of a call
     of a transform; the size of the pictures stays, see :class:`Resize`.
+
+    >>> scale(np.array([[0.0, 0.25, 0.75, 1.0]]), 2).tolist()
+    [[0.1875, 0.375, 0.625, 0.8125]]
     """
     n = shape_of(images, layout)[0]
     x = _each(x, n, "x")
@@ -842,6 +882,9 @@ def shear(
     """Images sheared by ``x`` and ``y`` degrees about their middle, one or one for each image.
 
     Other arguments as of :class:`Shear` and of a call of a transform.
+
+    >>> shear(np.eye(3), 45, interpolation="nearest").tolist()
+    [[0.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]
     """
     n = shape_of(images, layout)[0]
     params = {"x": _each(x, n, "x"), "y": _each(y, n, "y")}
@@ -870,6 +913,9 @@ def affine(
 
     Raises:
         ValueError: a matrix of another shape, or one that has no inverse.
+
+    >>> affine(np.array([[0.25, 0.5, 1.0]]), [[1, 0, 1], [0, 1, 0]]).tolist()
+    [[0.0, 0.25, 0.5]]
     """
     n = shape_of(images, layout)[0]
     given = np.asarray(matrix, np.float64)
@@ -896,6 +942,10 @@ def perspective(
 
     Raises:
         ValueError: points of another shape, or three of them on a line.
+
+    >>> corners = [(0, 0), (2, 0), (2, 1), (0, 1)]
+    >>> perspective(np.array([[0.25, 0.5]]), corners, [(2, 0), (0, 0), (0, 1), (2, 1)]).tolist()
+    [[0.5, 0.25]]
     """
     source, target = np.asarray(startpoints, np.float64), np.asarray(endpoints, np.float64)
     for name, points in (("startpoints", source), ("endpoints", target)):
@@ -912,13 +962,21 @@ def crop(
     images, top, left, height, width, fill=0, padding_mode="constant", *, layout=None,
     value_range=(0.0, 1.0),
 ):  # fmt: skip
-    """The part of each image that begins at (top, left); arguments as of :class:`Crop`."""
+    """The part of each image that begins at (top, left); arguments as of :class:`Crop`.
+
+    >>> crop(np.array([[0.0, 0.5, 1.0]]), 0, 1, 1, 2).tolist()
+    [[0.5, 1.0]]
+    """
     transform = Crop(top, left, height, width, fill, padding_mode)
     return transform(images, seed=0, layout=layout, value_range=value_range)
 
 
 def pad(images, padding, fill=0, padding_mode="constant", *, layout=None, value_range=(0.0, 1.0)):
-    """Images with pixels around them; arguments as of :class:`Pad`."""
+    """Images with pixels around them; arguments as of :class:`Pad`.
+
+    >>> pad(np.array([[0.25, 0.5]]), (1, 0)).tolist()
+    [[0.0, 0.25, 0.5, 0.0]]
+    """
     transform = Pad(padding, fill, padding_mode)
     return transform(images, seed=0, layout=layout, value_range=value_range)
 
@@ -960,6 +1018,9 @@ def ten_crop(images, size, vertical_flip=False, *, layout=None, value_range=(0.0
         vertical_flip: whether to mirror top and bottom, not left and right.
         layout: of the images, by their rank if None.
         value_range: of floating point images.
+
+    >>> len(ten_crop(np.eye(3), 1))
+    10
     """
     how = {"layout": layout, "value_range": value_range}
     mirrored = flip(images, not vertical_flip, vertical_flip, **how)
@@ -971,6 +1032,9 @@ class FiveCrop(Transform):
 
     Args:
         size: (height, width), or one number for both.
+
+    >>> [part.tolist() for part in FiveCrop(1)(np.eye(2))]
+    [[[1.0]], [[0.0]], [[0.0]], [[1.0]], [[1.0]]]
     """
 
     def __init__(self, size):
@@ -994,6 +1058,9 @@ class TenCrop(FiveCrop):
     Args:
         size: (height, width), or one number for both.
         vertical_flip: whether to mirror top and bottom, not left and right.
+
+    >>> len(TenCrop(1)(np.eye(3)))
+    10
     """
 
     def __init__(self, size, vertical_flip: bool = False):

@@ -65,6 +65,15 @@ class Mixer:
         mode: ``"batch"``: one draw for the batch; ``"pair"``: samples are paired, both of a pair
             get the same draw and each other; ``"elem"``: a draw for each sample.
         seed: of the draws, at least 0; None takes one from the default generator.
+
+    >>> import numpy as np
+    >>> class Average(Mixer):
+    ...     def sample(self, n, shape, rng):
+    ...         return {"partner": rng.permutation(n)[0]}
+    ...     def apply(self, images, targets, params):
+    ...         return mixup(images, targets, 0.5, params["partner"], self.num_classes)
+    >>> Average(2, seed=0)(np.ones((2, 1, 4, 4)), [0, 1])[1].sum()
+    np.float64(2.0)
     """
 
     def __init__(

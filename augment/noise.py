@@ -19,7 +19,7 @@ from ._pixels import by_block, column, per_image, rounded, top
 from ._random import KeyedRng
 from ._transform import Transform
 
-__all__ = ["GaussianNoise", "PoissonNoise", "SaltAndPepperNoise", "SpeckleNoise"]
+__all__ = ["GaussianNoise", "PoissonNoise", "SaltAndPepperNoise", "SpeckleNoise", "noise"]
 
 
 def noise(image, var=0.1, generator=None):
@@ -152,7 +152,10 @@ class GaussianNoise(Transform):
     """
 
     def __init__(self, mean: float = 0.0, sigma: float | tuple = 0.1, clip: bool = True):
-        self.mean, self.sigma, self.clip = mean, check_strength(sigma, "sigma"), clip
+        if np.ndim(mean):
+            raise ValueError(f"mean must be one number, got {mean!r}")
+        self.mean = check_strength(mean, "mean", low=-np.inf)
+        self.sigma, self.clip = check_strength(sigma, "sigma"), bool(clip)
 
     def sample(self, n, shape, rng):
         """A sigma and a key for each image."""

@@ -11,7 +11,7 @@ import numpy as np
 from ._checks import check_count, check_probability
 from ._pixels import rounded, work_dtype
 from ._policy_tables import POLICIES, published
-from ._resample import INTERPOLATIONS
+from ._resample import INTERPOLATIONS, fill_of
 from ._transform import Transform
 from .erase import drawn_pixels
 from .operations import OPERATIONS, WITHOUT_MAGNITUDE, Extras, magnitudes, run_operation
@@ -63,11 +63,11 @@ class _Policy(Transform):
 
     def _extras(self, batch, params, rows, step):
         centers = params["centers"][rows, step] if "centers" in params else None
-        partners = None
+        partners, fill = None, fill_of(self.fill, batch)
         if "partner" in params:
             pool = batch if self.partners is None else self._pool(batch)
             partners = pool[(params["partner"][rows, step] * len(pool)).astype(int)]
-        return Extras(centers, partners, self.fill, self.interpolation)
+        return Extras(centers, partners, fill, self.interpolation)
 
     def _pool(self, batch):
         """The given partners, checked."""

@@ -97,6 +97,9 @@ class RandomResizedCrop(_Resized):
 
     Raises:
         ValueError: a size, range or name that does not fit.
+
+    >>> RandomResizedCrop(24)(np.zeros((2, 3, 32, 40), np.uint8)).shape
+    (2, 3, 24, 24)
     """
 
     _TRIES = 10

@@ -15,7 +15,13 @@ from scipy import ndimage
 import tensorgrad
 from tensorgrad import augment
 from tensorgrad.augment import KeyedRng, blur, colour, erase, histogram
-from tensorgrad.augment import noise as noises
+from tensorgrad.augment.noise import (
+    gaussian_noise,
+    noise,
+    poisson_noise,
+    salt_and_pepper_noise,
+    speckle_noise,
+)
 
 SIZES = [(1, 1), (1, 7), (5, 7), (32, 32), (33, 64)]
 
@@ -297,14 +303,14 @@ def test_clahe_of_colours_moves_all_channels_by_the_same():
 def test_noise_of_the_course_notes():
     tensorgrad.manual_seed(3)
     image = np.linspace(0, 1, 20_000).reshape(100, 200)
-    noisy = noises.noise(image, var=0.04)
+    noisy = noise(image, var=0.04)
     assert noisy.min() == 0 and noisy.max() == 1 and noisy.shape == image.shape
     inner = (image > 0.4) & (image < 0.6)  # 2 sigma from the ends: little is clipped
     assert abs((noisy - image)[inner].std() - 0.2) < 0.01
-    assert_array_equal(noises.noise(image, var=0.0), image)
+    assert_array_equal(noise(image, var=0.0), image)
     tensorgrad.manual_seed(3)
-    assert_array_equal(noises.noise(image, var=0.04), noisy)
-    assert noises.noise(image.astype(np.float32)).dtype == np.float32
+    assert_array_equal(noise(image, var=0.04), noisy)
+    assert noise(image.astype(np.float32)).dtype == np.float32
 
 
 @pytest.mark.parametrize("white", [1.0, 255])
@@ -317,12 +323,12 @@ def test_noises_have_their_moments(white):
         return [y.mean() / white, y.std() / white]
 
     # 43,200 values: five standard errors of the mean are 0.0024, of the deviation 0.0017.
-    got = moments(noises.gaussian_noise(x, key, 0.1, 0.1))
+    got = moments(gaussian_noise(x, key, 0.1, 0.1))
     assert_allclose(got, [0.6, 0.1], atol=0.005)
-    assert_allclose(moments(noises.speckle_noise(x, key, 0.2)), [0.5, 0.1], atol=0.005)
+    assert_allclose(moments(speckle_noise(x, key, 0.2)), [0.5, 0.1], atol=0.005)
     expected = [0.5, np.sqrt(0.5 / 50)]
-    assert_allclose(moments(noises.poisson_noise(x, key, 50)), expected, atol=0.005)
-    noisy = noises.salt_and_pepper_noise(x, key, 0.2, 0.25)
+    assert_allclose(moments(poisson_noise(x, key, 50)), expected, atol=0.005)
+    noisy = salt_and_pepper_noise(x, key, 0.2, 0.25)
     shares = [(noisy == level).mean() for level in (0, white)]
     assert_allclose(shares, [0.15, 0.05], atol=0.03)
     assert ((noisy == noisy[..., :1]).all(-1)).all()
@@ -331,8 +337,8 @@ def test_noises_have_their_moments(white):
 def test_noise_of_an_image_is_its_keys():
     x = images((5, 4))
     key = keys(6)
-    for function in (noises.gaussian_noise, noises.speckle_noise, noises.poisson_noise,
-                     noises.salt_and_pepper_noise):  # fmt: skip
+    for function in (gaussian_noise, speckle_noise, poisson_noise,
+                     salt_and_pepper_noise):  # fmt: skip
         whole = function(x, key)
         assert_array_equal(function(x[3:4], key[3:4])[0], whole[3])
         assert (function(x, keys(6, seed=1)) != whole).any()
@@ -507,9 +513,9 @@ by_name = {"ids": lambda t: type(t).__name__}
 
 
 def test_every_transform_is_tested():
-    modules = (colour, noises, blur, histogram, erase)
+    modules = (colour, sys.modules[noise.__module__], blur, histogram, erase)
     named = {name for module in modules for name in module.__all__}
-    assert named - {type(t).__name__ for t in TRANSFORMS} == {"JPEG", "Normalize"}
+    assert named - {type(t).__name__ for t in TRANSFORMS} == {"JPEG", "Normalize", "noise"}
 
 
 BATCHES = st.tuples(
@@ -596,6 +602,10 @@ def test_memory_is_three_times_the_batch_at_most(t, one_thread):
 # --- bad input -------------------------------------------------------------------------------
 
 MISTAKES = [
+    (lambda: augment.MotionBlur((3, 3)), r"kernel_size must be one odd integer, got \(3, 3\)"),
+    (lambda: augment.GaussianNoise("a"), "mean must be a number"),
+    (lambda: augment.GaussianNoise(float("nan")), "mean must be a number"),
+    (lambda: augment.GaussianNoise((0, 1)), "mean must be one number"),
     (lambda: augment.ColorJitter(-0.1), r"brightness must be a number in \[0, inf\]"),
     (lambda: augment.ColorJitter(hue=0.6), r"hue must be a number in \[0, 0.5\]"),
     (lambda: augment.ColorJitter(hue=(-0.6, 0)), r"hue must be .* \[-0.5, 0.5\]"),
@@ -622,7 +632,7 @@ MISTAKES = [
     (lambda: augment.PoissonNoise(0), "peak"),
     (lambda: augment.SaltAndPepperNoise(1.5), "amount"),
     (lambda: augment.SaltAndPepperNoise(0.5, 2), "salt_vs_pepper must be a probability"),
-    (lambda: noises.noise(np.zeros(3), var=-1), "var must be a number from 0 on, got -1"),
+    (lambda: noise(np.zeros(3), var=-1), "var must be a number from 0 on, got -1"),
     (lambda: augment.Cutout(-1), "length must be an integer"),
     (lambda: augment.Cutout(2.5), "length must be an integer"),
     (lambda: augment.Erase(0, 0, -2, 1), "h must be an integer"),
@@ -660,7 +670,7 @@ def test_bad_images_are_named():
     with pytest.raises(ValueError, match=r"fill must lie in \[0, 255\]"):
         augment.Cutout(3, fill=256)(two.astype(np.uint8))
     with pytest.raises(TypeError, match="divide by 255 first"):
-        noises.noise(np.zeros(3, np.uint8))
+        noise(np.zeros(3, np.uint8))
     with pytest.raises(ValueError, match=r"one per image: got shape \(3,\)"):
         colour.adjust_brightness(np.zeros((2, 4, 4, 3)), np.ones(3))
     with pytest.raises(ValueError, match="expects floats"):

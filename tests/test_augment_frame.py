@@ -392,9 +392,18 @@ def test_probabilities_lie_between_0_and_1(make, p):
     (lambda: augment.OneOf([augment.HorizontalFlip()], p=[1, 2]), ValueError, "p must hold 1"),
     (lambda: augment.OneOf([augment.HorizontalFlip()], p=[0]), ValueError, "p must hold 1"),
     (lambda: augment.Compose([len]), TypeError, r"transforms\[0\] must be a Transform"),
+    (lambda: augment.Compose(augment.VerticalFlip()), TypeError, "a list .* brackets"),
     (lambda: augment.from_dict({"transform": "Nothing"}), ValueError, "no transform is called"),
+    (lambda: augment.from_json("[1]"), TypeError, r"a dict of its name and arguments, got \[1\]"),
+    (lambda: augment.AugmentedDataset([], 3), TypeError, "transform must be a Transform, got 3"),
+    (lambda: augment.collate(augment.Mixup()), TypeError, "a mixer is a collate_fn of its own"),
+    (lambda: augment.HorizontalFlip()(images(), seed=2**64), ValueError, "seed must be .* at most"),
+    (lambda: augment.Rotate("5"), TypeError, "degrees must be a number, got '5'"),
     (lambda: augment.RandomApply(augment.CenterCrop(3))(images()), ValueError, "one size"),
-], ids=["none", "weights", "zero", "function", "unknown", "size"])  # fmt: skip
+], ids=[
+    "none", "weights", "zero", "function", "alone", "unknown", "list", "dataset", "mixer", "seed",
+    "text", "size",
+])  # fmt: skip
 def test_bad_compositions(make, error, message):
     with pytest.raises(error, match=message):
         make()

@@ -586,6 +586,8 @@ def test_elastic_fields_are_smoothed_noise():
     (lambda: augment.Shift(unit="cm"), "unit must be one of"),
     (lambda: augment.Shear(90), "x must be within"),
     (lambda: augment.Affine(1, translate=(2, 0)), "translate must be a probability"),
+    (lambda: augment.Affine(1, translate=0.1), r"translate must be \(x, y\)"),
+    (lambda: augment.Affine(1, translate=(0.1,)), r"translate must be \(x, y\)"),
     (lambda: augment.Affine(1, shear=(1, 2, 3)), "shear must be"),
     (lambda: augment.Perspective(2.0), "distortion_scale must be"),
     (lambda: augment.CenterCrop(-1), "size must be a positive"),

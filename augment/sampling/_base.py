@@ -22,6 +22,14 @@ class Sampler:
     Attributes:
         sampling_strategy_: after ``fit_resample``, each class that was resampled and how many
             samples were to be added, or kept.
+
+    >>> class Doubled(Sampler):
+    ...     def __init__(self, sampling_strategy="all"):
+    ...         self.sampling_strategy = sampling_strategy
+    ...     def _resample(self, X, y):
+    ...         return np.concatenate([X, X]), np.concatenate([y, y])
+    >>> Doubled().fit_resample(np.eye(2), [0, 1])[1]
+    array([0, 1, 0, 1])
     """
 
     _over = True
