@@ -34,6 +34,14 @@ HERE = Path(__file__).parent
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="signals and pipes are others here")
 
 
+@pytest.fixture(autouse=True)
+def _heeding_ctrl_c():
+    """A job in the background ignores SIGINT, and what it starts inherits that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class Scripted(nn.Module):
     """Its loss on validation data is what the script says, epoch by epoch; its weight counts."""
 

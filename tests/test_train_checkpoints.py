@@ -27,6 +27,14 @@ ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 
 
+@pytest.fixture(autouse=True)
+def _heeding_ctrl_c():
+    """A job in the background ignores SIGINT, and what it starts inherits that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def make(seed=0, **options):
     """A trainer of a small net with dropout and batch statistics."""
     torch.manual_seed(seed)
