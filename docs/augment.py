@@ -76,6 +76,7 @@ SHEETS = {
     "compose": "Pipelines",
 }  # fmt: skip
 SIDE, TIMES, ROWS = 56, 5, 12
+DRAWS = 40  # of a policy, until each of its operations has been drawn
 STEPS = 120  # of training the network that SnapMix asks
 
 
@@ -91,7 +92,8 @@ def transforms():
 
 def samplers():
     """The samplers and the mixers, public name -> class."""
-    public = {n: c for n, c in vars(augment).items() if isinstance(c, type)}
+    public = {n: getattr(augment, n) for n in dir(augment)}
+    public = {n: c for n, c in public.items() if isinstance(c, type)}
     wanted = (augment.Sampler, augment.Mixer)
     return {n: c for n, c in sorted(public.items()) if issubclass(c, wanted) and c not in wanted}
 
@@ -347,9 +349,9 @@ def first_sentence(cls):
 
 
 def taken(transform, image):
-    """Whether it takes such an image, and what size comes out."""
+    """Whether it takes such an image, whatever is drawn, and what size comes out."""
     try:
-        out = called(transform, image, 0)[0]
+        out = [called(transform, image, epoch)[0] for epoch in range(DRAWS)][0]
     except (TypeError, ValueError):
         return False, None
     return out.dtype == image.dtype, out.shape[:2]
@@ -362,11 +364,13 @@ def facts(name):
     floats = fractions(image)
     whole, _ = taken(transform, image)
     one, _ = taken(transform, floats[:, :, :1])
+    five, _ = taken(transform, np.concatenate([floats, floats[:, :, :2]], axis=2))
     fraction, size = taken(transform, floats)
     result = called(transform, floats, 0)[0] if fraction else floats
     inside = result.min() >= 0 and result.max() <= 1
     return {
-        "channels": ("any" if one else "3") + (", gives 1" if result.shape[2] == 1 else ""),
+        "channels": ("any" if one and five else "1, 3" if one else "3")
+        + (", gives 1" if result.shape[2] == 1 else ""),
         "types": " ".join(t for t, yes in (("uint8", whole), ("float", fraction)) if yes),
         "range": "kept" if inside else "left",
         "size": "kept" if size == (SIDE, SIDE) else "changed",
@@ -411,6 +415,7 @@ NEEDS = {
     "BorderlineSMOTE": ("as SMOTE; classes that touch", "float"),
     "SMOTENC": ("as SMOTE; columns of categories and of numbers", "dtype of the table"),
     "ADASYN": ("as SMOTE; classes that touch", "float"),
+    "GANAugment": ("numbers; `min_samples` of each class; a generator is trained", "float"),
     "RandomOverSampler": ("anything; numbers for `shrinkage`", "dtype of the table"),
     "RandomUnderSampler": ("anything", "dtype of the table"),
 }

@@ -111,7 +111,7 @@ def test_without_matplotlib_the_extra_is_named(monkeypatch):
 
 def public(base):
     return {
-        name for name, value in vars(augment).items()
+        name for name, value in ((name, getattr(augment, name)) for name in dir(augment))
         if isinstance(value, type) and issubclass(value, base) and value is not base
         and not name.startswith("_")
     }  # fmt: skip
