@@ -92,7 +92,7 @@ class Images:
         low, high = map(float, value_range)
         if not low < high:
             raise ValueError(f"value_range must be (low, high) with low < high, got {value_range}")
-        self.low, self.width = low, high - low
+        self.low, self.high, self.width = low, high, high - low
         self.clips = self.dtype != np.uint8 and self._check_range(array, low, high, name)
 
     def _check_range(self, array, low, high, name):
@@ -127,7 +127,7 @@ class Images:
             block = block.astype(np.float32)
         if not self.plain:
             block = (block - block.dtype.type(self.low)) / block.dtype.type(self.width)
-        if self.clips:
+        if self.clips or not self.plain:
             block = np.clip(block, 0, 1)
         block = block.view()
         block.flags.writeable = False
@@ -145,7 +145,10 @@ class Images:
     def store(self, out, rows, block):
         """Write a block that was made into the view of the result."""
         if not self.plain:
+            # Clipped: scaling to [0, 1] and back rounds.
+            low, high = (self.dtype.type(v) for v in (self.low, self.high))
             block = block * block.dtype.type(self.width) + block.dtype.type(self.low)
+            block = np.clip(block.astype(self.dtype, copy=False), low, high)
         out[rows] = block
 
     def finish(self, array):

@@ -141,7 +141,8 @@ class Transform:
                 points that leave the picture; a list of one for each image of a batch.
             labels: those of the boxes, dropped with them; a list for a batch.
             layout: "NCHW", "NHWC", "NHW", "CHW", "HWC" or "HW"; by the rank if None.
-            value_range: lowest and highest value of floating point images.
+            value_range: lowest and highest value of floating point images. Another range than
+                (0, 1) is scaled to it and back, which rounds: also what is only moved.
             min_visibility: boxes of which a smaller share of the area is left are dropped, and
                 those of which nothing is.
             tolerance: pixels by which a box may stand out of its picture. It is clipped; one
@@ -192,7 +193,7 @@ class Transform:
         if self.leaves_range and not images.plain:
             raise ValueError(
                 f"{type(self).__name__} leaves the range of the images, so value_range must be "
-                f"(0, 1), got ({images.low:g}, {images.low + images.width:g}); scale them first"
+                f"(0, 1), got ({images.low:g}, {images.high:g}); scale them first"
             )
         if targets:
             bundle = self.move(targets.bundle(images.block(slice(None))), params)

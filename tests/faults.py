@@ -55,7 +55,8 @@ CHECKPOINTS, TRAIN_FILES = "tensorgrad/train/checkpoints.py", "tests/test_train_
 KILLS = TRAIN_FILES + "test_killed_and_resumed_runs_end_as_those_that_nobody_killed"
 CTRL_C = TRAIN_FILES + "test_an_interrupted_run_goes_on_as_if_nothing_had_been"
 FRAME, BOXES = "tests/test_augment_frame.py::", "tests/test_augment_boxes.py::"
-GEOMETRY = "tests/test_augment_geometry.py::"
+GEOMETRY, COLOURS = "tests/test_augment_geometry.py::", "tests/test_augment_colour.py::"
+MIXERS = "tests/test_augment_mixers.py::"
 REDUCER, PROCESSES = "tensorgrad/distributed/reducer.py", "tests/test_distributed.py::"
 
 FAULTS = [
@@ -298,6 +299,24 @@ FAULTS = [
     Fault("augmentation: a rounded box ends the run", "augment/boxes.py",
           "out = beyond > self.tolerance", "out = beyond > 0",
           BOXES + "test_boxes_that_stand_out_by_a_little_are_clipped"),
+    Fault("augmentation: the border of a crop is not filled", "augment/_resample.py",
+          "for border in (out[:, : top.start], ", "for border in (",
+          GEOMETRY + "test_pads_are_those_of_numpy"),
+    Fault("augmentation: sums of tall images overflow", "augment/colour.py",
+          "sums = lines.sum(1, dtype=np.uint32)", "sums = lines.sum(1, dtype=np.uint16)",
+          COLOURS + "test_the_mean_of_tall_and_wide_images_does_not_overflow"),
+    Fault("augmentation: all images through the first one's table", "augment/_pixels.py",
+          "table[256 * i : 256 * (i + 1)]", "table[:256]",
+          COLOURS + "test_enhancers_take_one_factor_for_each_image"),
+    Fault("augmentation: rounding leaves the declared range", "augment/_layout.py",
+          "block = np.clip(block.astype(self.dtype, copy=False), low, high)", "pass",
+          FRAME + "test_scaling_to_another_range_and_back_stays_in_it"),
+    Fault("augmentation: a partner's weight is that of its own box", "augment/snapmix.py",
+          "give = maps[partner][:, inside[1]].sum(1)", "give = maps[:, inside[1]].sum(1)",
+          MIXERS + "test_snapmix_pastes_the_resized_box_and_weighs_by_the_maps"),
+    Fault("augmentation: the schedule of mixers is an epoch ahead", "tensorgrad/train/callbacks.py",
+          "set_epoch(trainer.epoch - 1)", "set_epoch(trainer.epoch)",
+          MIXERS + "test_the_schedule_follows_the_trainer"),
     # --- data, files, random numbers, structure -----------------------------------------
     Fault("the loader drops the last, smaller batch", "tensorgrad/utils/data/sampler.py",
           "if self.drop_last and len(batch) < self.batch_size:", "if len(batch) < self.batch_size:",

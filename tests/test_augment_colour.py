@@ -70,6 +70,17 @@ def test_enhancers_equal_pillow(name, size, channels):
         assert_array_equal(ENHANCERS[name](x, factor), theirs)
 
 
+def test_the_mean_of_tall_and_wide_images_does_not_overflow():
+    enhance = pytest.importorskip("PIL.ImageEnhance")
+    for size in ((300, 2), (2, 300)):
+        x = np.full((2, *size, 3), 250, np.uint8)
+        x[:, :2, 1] = 255
+        expected = through_pillow(lambda p: enhance.Contrast(p).enhance(0.3), x)
+        assert_array_equal(colour.adjust_contrast(x, 0.3), expected)
+        floats = colour.adjust_contrast(x / 255, 0.3)
+        assert_allclose(floats * 255, expected, atol=1.01)
+
+
 def test_enhancers_take_one_factor_for_each_image():
     x = images()
     factors = np.linspace(0, 2, len(x))

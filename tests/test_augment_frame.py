@@ -269,6 +269,18 @@ def test_another_range_is_declared():
     np.testing.assert_allclose(got, expected * 4 - 2, atol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("low, high", [(-3.7, 9.1), (-0.1, 1.3), (0.0, 255.0), (-1.0, 1.0)])
+def test_scaling_to_another_range_and_back_stays_in_it(low, high, dtype):
+    ends = np.array([low, high]).astype(dtype)
+    x = np.random.default_rng(0).choice(ends, (40, 3, 5, 4))
+    x[0] = np.linspace(*ends, x[0].size, dtype=dtype).reshape(x[0].shape)
+    value_range = tuple(map(float, ends))
+    for t in (augment.HorizontalFlip(1.0), augment.ColorJitter(0.5, 0.5, 0.5, 0.2)):
+        y = t(x, seed=0, value_range=value_range)
+        assert y.dtype == dtype and y.min() >= ends[0] and y.max() <= ends[1]
+
+
 def test_rounding_beyond_the_range_is_clipped():
     x = np.full((1, 2, 2), 1 + 1e-6)
     assert augment.HorizontalFlip(1.0)(x).max() == 1.0

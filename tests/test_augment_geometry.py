@@ -525,7 +525,10 @@ def test_pads_are_those_of_numpy():
         got = augment.pad(x, (1, 2, 3, 4), padding_mode=mode, layout="NHWC")
         np.testing.assert_array_equal(got, np.pad(x, ((0, 0), (2, 4), (1, 3), (0, 0)), mode))
     got = augment.pad(x, 1, fill=(1, 2, 3), layout="NHWC")
-    np.testing.assert_array_equal(got[:, 0], np.broadcast_to([1, 2, 3], (4, 8, 3)))
+    border = np.ones((7, 8), bool)
+    border[1:-1, 1:-1] = False
+    np.testing.assert_array_equal(got[:, border], np.broadcast_to([1, 2, 3], (4, border.sum(), 3)))
+    np.testing.assert_array_equal(got[:, 1:-1, 1:-1], x)
 
 
 def test_five_and_ten_crops():
