@@ -1,4 +1,4 @@
-"""Labels as weights of classes: one-hot rows, label smoothing, and losses of weighted labels."""
+"""Labels as weights of classes: label smoothing, and losses of weighted labels."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import numpy as np
 
 from tensorgrad._graph import Tensor, wrap
 from tensorgrad.errors import ArgumentError, DimError, DtypeError
+from tensorgrad.ops.index import one_hot
 
 from ._checks import check_count, check_probability
 
 __all__ = [
     "LabelSmoothing",
     "mixed_loss",
-    "one_hot",
     "smooth_labels",
 ]
 
@@ -30,13 +30,19 @@ def like(array: np.ndarray, given):
 
 
 def weights_of(targets, num_classes, count=None, dtype=np.float32) -> np.ndarray:
-    """Targets as an array (N, C) of weights; see :func:`one_hot` for what is refused.
+    """Targets as an array (N, C) of weights: labels become rows with a 1 for the class.
 
     Args:
         targets: labels (N,) or weights (N, C).
         num_classes: C, or None where the targets are weights.
         count: N, where it is known.
         dtype: of weights made from labels.
+
+    Raises:
+        ValueError: another shape; ``num_classes`` missing, or not that of the weights; negative
+            weights.
+        IndexError: a label that is no class.
+        RuntimeError: labels that are no integers.
     """
     y = array_of(targets, "targets")
     if y.ndim not in (1, 2) or (count is not None and len(y) != count):
@@ -76,36 +82,13 @@ def _from_labels(y, num_classes, dtype):
             f"targets should be labels in 0..{num_classes - 1} (num_classes={num_classes}), got "
             f"{y[bad[0]]} at {bad[0]}"
         )
-    hot = np.zeros((len(y), num_classes), dtype)
-    hot[np.arange(len(y)), y] = 1
-    return hot
+    return one_hot(wrap(y), num_classes).numpy().astype(dtype)
 
 
 def demand_classes(num_classes):
     """Raise unless ``num_classes`` is None or a positive integer."""
     if num_classes is not None:
         check_count(num_classes, "num_classes", 1)
-
-
-def one_hot(targets, num_classes: int | None = None):
-    """Labels (N,) as rows of weights (N, C), 1 for the class; weights (N, C) stay as they are.
-
-    Args:
-        targets: integer labels or weights; array, list or Tensor. The result is of the same kind.
-        num_classes: C; may be left out where ``targets`` has two dimensions.
-
-    Raises:
-        ValueError: another shape; ``num_classes`` missing, or not that of the weights; negative
-            weights.
-        IndexError: a label that is no class.
-        RuntimeError: labels that are no integers.
-
-    >>> one_hot([0, 2], 3)
-    array([[1., 0., 0.],
-           [0., 0., 1.]], dtype=float32)
-    """
-    demand_classes(num_classes)
-    return like(weights_of(targets, num_classes).copy(), targets)
 
 
 def smooth_labels(targets, epsilon: float = 0.1, num_classes: int | None = None):
@@ -122,7 +105,10 @@ def smooth_labels(targets, epsilon: float = 0.1, num_classes: int | None = None)
         num_classes: C, needed for labels.
 
     Raises:
-        ValueError: ``epsilon`` outside [0, 1]; otherwise as :func:`one_hot`.
+        ValueError: ``epsilon`` outside [0, 1]; another shape; ``num_classes`` missing, or not that
+            of the weights; negative weights.
+        IndexError: a label that is no class.
+        RuntimeError: labels that are no integers.
 
     >>> smooth_labels([1], 0.25, num_classes=2)
     array([[0.125, 0.875]], dtype=float32)

@@ -25,7 +25,6 @@ from tensorgrad.augment import (
     fmix,
     mixed_loss,
     mixup,
-    one_hot,
     sample_pairing,
     smooth_labels,
     snapmix,
@@ -440,10 +439,10 @@ def test_every_classification_loss_takes_every_mixers_targets(loss):
         assert np.isfinite(value.item()) and np.isfinite(model.fc.weight.grad.numpy()).all()
 
 
-def test_one_hot_targets_give_the_loss_of_labels():
+def test_targets_without_smoothing_give_the_loss_of_labels():
     logits, labels = torch.randn(6, 5), torch.tensor([0, 1, 2, 3, 4, 0])
     for name, loss in LOSSES.items():
-        got, want = loss(logits, one_hot(labels, 5)), loss(logits, labels)
+        got, want = loss(logits, smooth_labels(labels, 0.0, 5)), loss(logits, labels)
         torch.testing.assert_close(got, want, msg=name)
 
 
@@ -727,7 +726,7 @@ Y2 = [0, 1]
          r"weight \(classes, D\), got \(2, 1, 4, 4\) and \(2, 3\)"),
         (lambda: smooth_labels(Y2, 1.5, 2), ValueError, "epsilon must be a probability"),
         (lambda: LabelSmoothing(-0.1), ValueError, "epsilon must be"),
-        (lambda: one_hot(Y2), ValueError, "num_classes is missing"),
+        (lambda: smooth_labels(Y2), ValueError, "num_classes is missing"),
         (lambda: mixed_loss(F.cross_entropy, torch.zeros(2, 3), torch.zeros(2)), ValueError,
          r"targets \(2,\) and outputs \(2, 3\)"),
         (lambda: mixed_loss(F.cross_entropy, torch.zeros(1, 1), torch.zeros(1, 1), "max"),
