@@ -351,7 +351,7 @@ def first_sentence(cls):
 def taken(transform, image):
     """Whether it takes such an image, whatever is drawn, and what size comes out."""
     try:
-        out = [called(transform, image, epoch)[0] for epoch in range(DRAWS)][0]
+        out, *_ = [called(transform, image, epoch)[0] for epoch in range(DRAWS)]
     except (TypeError, ValueError):
         return False, None
     return out.dtype == image.dtype, out.shape[:2]
