@@ -21,6 +21,7 @@ DOCS = common.HERE.parents[1] / "docs"
 SCRIPTS = (
     "curve_fitting", "house_prices", "arcs", "income", "three_classes", "mnist",
     "initialisation", "optimizers", "batch_norm",
+    "overfitting", "bias_variance", "regularisation", "early_stopping", "dropout", "augmentation",
 )  # fmt: skip
 
 HEAD = """# Experiments

@@ -114,14 +114,18 @@ class Digits(NamedTuple):
     name: str
 
 
+def mnist_folder(data):
+    """The folder of MNIST's four files: ``mnist-idx`` in ``data``, or that itself."""
+    return data / "mnist-idx" if (data / "mnist-idx").is_dir() else data
+
+
 def mnist(data, quick=False):
     """MNIST from ``data`` or its folder ``mnist-idx``; the embedded digits where that is None."""
     if data is None:
         parts = [_enlarged(part) for part in ("train", "test")]
     else:
-        folder = data / "mnist-idx" if (data / "mnist-idx").is_dir() else data
         try:
-            sets = [datasets.MNIST(folder, train=train) for train in (True, False)]
+            sets = [datasets.MNIST(mnist_folder(data), train=train) for train in (True, False)]
         except RuntimeError as error:
             raise SystemExit(f"error: {error}") from None
         parts = [datasets.as_vectors(part) for part in sets]
