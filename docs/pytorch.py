@@ -27,11 +27,11 @@ NOT_SUPPORTED = {
     "Tensor.reinforce": "removed from PyTorch in 0.4; use torch.distributions and log_prob",
     "optimizer.train": "not in PyTorch: a script's own class",
     "scheduler.zero_grad": "not in PyTorch: a script's own class",
-    "torch.nn.parallel.DistributedDataParallel": "one process; guard it with "
-                                                 "torch.distributed.is_available()",
 }  # fmt: skip
 
 DIFFERS = {
+    "torch.nn.parallel.DistributedDataParallel": "on MPI, whatever the backend is called; see "
+                                                 "distributed.md",
     "torch.save": "tensors, state dicts and nested dicts, lists, numbers and strings; "
                   "whole modules and other objects are refused: nothing is pickled",
     "torch.load": "also reads PyTorch's .pt and .pth files through a reader that knows tensors "

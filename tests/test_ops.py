@@ -11,7 +11,7 @@ import weakref
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, mutually_broadcastable_shapes
 
@@ -764,11 +764,21 @@ def numbers(leaves):
     return [np.zeros(t.shape) if t.grad is None else t.grad.detach().numpy() for t in leaves]
 
 
-def along(f, xs, vs, h=1e-6):
-    """Central difference of ``f`` along ``vs``: error O(h²) + O(eps/h), about 1e-9 relative."""
+# Ops that jump where a quotient is whole: rare, but with a small divisor the jumps are dense.
+JUMPING = {"floor_divide", "trunc_divide", "remainder", "fmod"}
+
+
+def along(f, xs, vs, h=1e-6, jumps=False):
+    """Central difference of ``f`` along ``vs``: error O(h²) + O(eps/h), about 1e-9 relative.
+
+    With ``jumps`` a case is left aside whose two sides are not of one branch: there the second
+    difference is no longer O(h²).
+    """
     steps = [np.asarray(h * v) if is_variable(x) else 0 for x, v in zip(xs, vs, strict=True)]
     high = f([np.asarray(x + s) if is_variable(x) else x for x, s in zip(xs, steps, strict=True)])
     low = f([np.asarray(x - s) if is_variable(x) else x for x, s in zip(xs, steps, strict=True)])
+    if jumps:
+        assume(np.all(np.abs(np.asarray(high) - 2 * np.asarray(f(xs)) + np.asarray(low)) < h))
     return (np.asarray(high) - np.asarray(low)) / (2 * h)
 
 
@@ -800,7 +810,8 @@ def test_vjp_agrees_with_finite_differences(name, data):
     vs = directions(rng, inputs)
     terms = [a * v for a, v in zip(grads, [v for v in vs if v is not None], strict=True)]
     got = sum(float(np.sum(t)) for t in terms)
-    want = float(np.sum(g * along(lambda xs: value(op, xs, attrs), inputs, vs)))
+    slope = along(lambda xs: value(op, xs, attrs), inputs, vs, jumps=name in JUMPING)
+    want = float(np.sum(g * slope))
     agree(got, want, sum(float(np.sum(abs(t))) for t in terms), 2e-6)
     for x, k in zip(inputs, kept, strict=True):
         np.testing.assert_array_equal(x, k, err_msg=f"{name} wrote into its input")

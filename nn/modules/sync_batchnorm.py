@@ -18,6 +18,7 @@ class SyncBatchNorm(_BatchNorm):
         eps: as of BatchNorm1d, with all that follow.
         momentum: weight of the new batch in the running statistics (0.1); None averages all.
         affine: whether scale and shift are learned.
+        bias: whether the shift is, given ``affine``.
         track_running_stats: False uses the batch's statistics in evaluation too.
         process_group: those whose batches belong together; None for all.
         device: the CPU.
@@ -34,9 +35,11 @@ class SyncBatchNorm(_BatchNorm):
 
     def __init__(
         self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True,
-        process_group=None, device=None, dtype=None,
+        process_group=None, device=None, dtype=None, *, bias=True,
     ):  # fmt: skip
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype)
+        super().__init__(
+            num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias
+        )
         self.process_group = process_group
 
     def _check_input_dim(self, input):
@@ -90,7 +93,7 @@ class SyncBatchNorm(_BatchNorm):
         if isinstance(module, _BatchNorm) and not isinstance(module, cls):
             made = cls(
                 module.num_features, module.eps, module.momentum, module.affine,
-                module.track_running_stats, process_group,
+                module.track_running_stats, process_group, bias=module.bias is not None,
             )  # fmt: skip
             for name in ("weight", "bias"):
                 made.register_parameter(name, getattr(module, name))
