@@ -57,19 +57,18 @@ class Bucket:
 
     def store(self, size: int) -> None:
         """Put the means where gradients belong; what no process used is left alone."""
-        self.received /= size
         for p, where, used in zip(
             self.parameters, self.slices, self.received[self.slices[-1].stop : -SIGNALS],
             strict=True,
         ):  # fmt: skip
             if not used:
                 continue
-            mean = self.received[where].reshape(p._array.shape)
+            total = self.received[where].reshape(p._array.shape)
             if p._grad is None:
-                p._grad = wrap(mean.astype(p._array.dtype))
-            else:
-                p._grad._array[...] = mean
-                mark_mutated(p._grad._array)
+                p._grad = wrap(np.empty_like(p._array))
+            array = p._grad._array
+            np.divide(total, size, out=array, casting="same_kind")  # float32 into half precision
+            mark_mutated(array)
 
 
 def assign(parameters, capacity: int) -> list:
