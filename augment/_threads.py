@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import threading
 
 # Elements of a block, which goes through a whole pipeline before the next one does: 52 images of
 # 32x32x3. Pad-crop, flip, jitter and cutout of 256 of them then take three times the memory of the
@@ -13,6 +14,9 @@ import itertools
 _BLOCK, _HUGE = 5 << 15, 1 << 21
 # Elements from which on threads are worth their start, and the least number of blocks then.
 _LARGE, _LEAST = 1 << 20, 4
+
+
+_here = threading.local()
 
 
 def blocks_of(n, size):
@@ -53,5 +57,14 @@ def run(work, blocks, elements):
         return
     from concurrent.futures import ThreadPoolExecutor
 
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(threads, initializer=_enter) as pool:
         list(pool.map(work, blocks))
+
+
+def _enter():
+    _here.in_pool = True
+
+
+def in_pool() -> bool:
+    """Whether this thread is one of several that :func:`run` has started."""
+    return getattr(_here, "in_pool", False)
