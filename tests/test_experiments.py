@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import scripts
 
 import tensorgrad as torch
 
@@ -29,19 +30,10 @@ READ_FILES = {"house_prices", "income", "mnist", "initialisation", "batch_norm"}
 @pytest.fixture(scope="module")
 def seeds():
     """The command and its scripts, imported as ``python examples/seeds`` does."""
-    sys.path.insert(0, str(FOLDER))
-    known = set(sys.modules)
-    try:
-        spec = importlib.util.spec_from_file_location("seeds_main", FOLDER / "__main__.py")
-        main = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(main)
-        scripts = {name: importlib.import_module(name) for name in NAMES}
-        yield SimpleNamespace(main=main, common=main.common, **scripts)
-    finally:
-        sys.path.remove(str(FOLDER))
-        for name in set(sys.modules) - known:
-            if str(FOLDER) in str(getattr(sys.modules[name], "__file__", None)):
-                del sys.modules[name]
+    with scripts.importable(FOLDER):
+        main = scripts.command_of(FOLDER)
+        modules = {name: importlib.import_module(name) for name in NAMES}
+        yield SimpleNamespace(main=main, common=main.common, **modules)
 
 
 @pytest.fixture(scope="module", autouse=True)

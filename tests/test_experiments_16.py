@@ -3,12 +3,12 @@
 import importlib
 import json
 import re
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import scripts
 
 import tensorgrad as torch
 from tensorgrad.nn.utils import weight_report
@@ -29,16 +29,9 @@ METHODS = ["none", "L2", "L1", "dropout"]
 @pytest.fixture(scope="module")
 def seeds():
     """The scripts, imported as ``python examples/seeds`` does."""
-    sys.path.insert(0, str(FOLDER))
-    known = set(sys.modules)
-    try:
+    with scripts.importable(FOLDER):
         names = [*NAMES, "common", "noisy_sine"]
         yield SimpleNamespace(**{name: importlib.import_module(name) for name in names})
-    finally:
-        sys.path.remove(str(FOLDER))
-        for name in set(sys.modules) - known:
-            if str(FOLDER) in str(getattr(sys.modules[name], "__file__", None)):
-                del sys.modules[name]
 
 
 @pytest.fixture(scope="module", autouse=True)

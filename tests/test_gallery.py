@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import scripts
 
 import tensorgrad as torch
 from tensorgrad.nn import functional as F
@@ -23,19 +24,10 @@ HERE = ["losses", "norms", "implicit", "blur"]  # whose pictures are drawn in th
 @pytest.fixture(scope="module")
 def gallery():
     """The command and its topics, imported as ``python examples/gallery`` does."""
-    sys.path.insert(0, str(FOLDER))
-    known = set(sys.modules)
-    try:
-        spec = importlib.util.spec_from_file_location("gallery_main", FOLDER / "__main__.py")
-        main = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(main)
+    with scripts.importable(FOLDER):
+        main = scripts.command_of(FOLDER)
         topics = {name: importlib.import_module(name) for name in main.TOPICS}
         yield SimpleNamespace(main=main, style=main.style, topics=topics, **topics)
-    finally:
-        sys.path.remove(str(FOLDER))
-        for name in set(sys.modules) - known:
-            if str(FOLDER) in str(getattr(sys.modules[name], "__file__", None)):
-                del sys.modules[name]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -1,16 +1,15 @@
 """The topics of examples/gallery, imported as ``python examples/gallery`` does."""
 
+import functools
 import importlib
-import sys
-from pathlib import Path
 
-FOLDER = Path(__file__).parent.parent / "examples" / "gallery"
+import scripts
+
+FOLDER = scripts.EXAMPLES / "gallery"
 
 
+@functools.cache
 def topic(name):
     """The module of a topic."""
-    sys.path.insert(0, str(FOLDER))
-    try:
+    with scripts.importable(FOLDER):
         return importlib.import_module(name)
-    finally:
-        sys.path.remove(str(FOLDER))

@@ -1,0 +1,34 @@
+"""Scripts of a folder under examples, imported as running the folder imports them."""
+
+import contextlib
+import importlib.util
+import sys
+from pathlib import Path
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+@contextlib.contextmanager
+def importable(folder):
+    """Within it the scripts of ``folder`` go by their bare names.
+
+    Those of another folder with the same names, which other tests have imported, are set aside.
+    """
+    names = {path.stem for path in folder.glob("*.py")} - {"__main__"}
+    aside = {name: sys.modules.pop(name) for name in names if name in sys.modules}
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        for name in names:
+            sys.modules.pop(name, None)
+        sys.modules.update(aside)
+
+
+def command_of(folder):
+    """What ``python folder`` runs, as a module; within :func:`importable`."""
+    spec = importlib.util.spec_from_file_location(f"{folder.name}_main", folder / "__main__.py")
+    main = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(main)
+    return main
