@@ -107,11 +107,9 @@ class Reducer:
         self._running = False
         self._complete: set = set()
         self._signals = np.zeros(SIGNALS)
-        self.handles = [
-            p.register_post_accumulate_grad_hook(partial(self._arrived, i, slot))
-            for i, bucket in enumerate(self.buckets)
-            for slot, p in enumerate(bucket.parameters)
-        ]
+        for i, bucket in enumerate(self.buckets):
+            for slot, p in enumerate(bucket.parameters):
+                p.register_post_accumulate_grad_hook(partial(self._arrived, i, slot))
 
     def watch(self, output) -> None:
         """Average at the end of the backward pass that comes through ``output``."""

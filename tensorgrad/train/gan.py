@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from .batches import Batches, batches_of, tensor_of
 from .callbacks import Callback
 from .checks import evaluating, list_of
 from .history import History
+from .processes import job
 from .trainer import Trainer
 
 __all__ = ["GANTrainer", "SampleSheets"]
@@ -496,12 +496,10 @@ def _check_optimizer(name, optimizer, network, scheduler):
 
 
 def _check_alone():
-    distributed = sys.modules.get("tensorgrad.distributed")
-    if distributed is not None and distributed.is_initialized():
-        if distributed.get_world_size() > 1:
-            raise RuntimeError(
-                "fit: a GANTrainer works in one process; call destroy_process_group() first"
-            )
+    if job() is not None:
+        raise RuntimeError(
+            "fit: a GANTrainer works in one process; call destroy_process_group() first"
+        )
 
 
 def _check_options(loss, discriminator_steps, penalty, label_smoothing):

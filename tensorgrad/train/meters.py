@@ -6,7 +6,7 @@ from typing import Any
 
 from .. import cat
 
-__all__ = ["meters_of", "values_of"]
+__all__ = ["Recorded", "meters_of", "values_of"]
 
 
 def meters_of(metrics, loss=None) -> dict[str, Any]:
@@ -58,28 +58,46 @@ def _name(metric):
     return type(metric).__name__.lower()
 
 
-class _Whole:
-    """A plain function, of the outputs and targets of an epoch put together."""
+class Recorded:
+    """Keeps the outputs and targets of all batches, to be used at the end of the epoch."""
 
-    def __init__(self, function):
-        self.function = function
+    def __init__(self):
         self.reset()
 
-    def reset(self):
-        self.outputs, self.targets = [], []
+    def reset(self) -> None:
+        """Forget all batches."""
+        self.outputs: list[Any] = []
+        self.targets: list[Any] = []
 
-    def update(self, output, target):
+    def update(self, output, target) -> None:
+        """Keep a batch."""
         self.outputs.append(output)
         self.targets.append(target)
 
-    def compute(self):
-        return self.function(cat(self.outputs), cat(self.targets))
+    def parts(self) -> list:
+        """Outputs and targets, each in one; None where there was no batch."""
+        if not self.outputs:
+            return [None, None]
+        return [cat(self.outputs), cat(self.targets)]
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Any]:
+        """What was kept."""
         return {"outputs": self.outputs, "targets": self.targets}
 
-    def load_state_dict(self, state_dict):
-        self.outputs, self.targets = state_dict["outputs"], state_dict["targets"]
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over what :meth:`state_dict` returned."""
+        self.outputs, self.targets = list(state_dict["outputs"]), list(state_dict["targets"])
+
+
+class _Whole(Recorded):
+    """A plain function, of the outputs and targets of an epoch put together."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def compute(self):
+        return self.function(cat(self.outputs), cat(self.targets))
 
 
 def values_of(meters) -> dict[str, Any]:

@@ -7,40 +7,46 @@ from typing import Any
 
 import numpy as np
 
-from .. import cat
 from .._graph import wrap
+from .meters import Recorded
 
-__all__ = ["Recorded", "Team", "team_of"]
+__all__ = ["Team", "job", "team_of"]
 
 STOP, NOT_FINITE, SAVE = range(3)  # what travels with the gradients
 ANOTHER = "another process asked to stop"
 
 
-def team_of(trainer) -> Team | None:
-    """The processes that train together with this one; None for a process alone.
+def job():
+    """The module ``tensorgrad.distributed``, if there are other processes; else None.
 
-    They are those of ``tensorgrad.distributed.init_process_group``.
+    They are those of its ``init_process_group``.
     """
     distributed = sys.modules.get("tensorgrad.distributed")
     if distributed is None or not distributed.is_initialized():
         return None
-    return Team(trainer, distributed) if distributed.get_world_size() > 1 else None
+    return distributed if distributed.get_world_size() > 1 else None
+
+
+def team_of(model) -> Team | None:
+    """The processes that train ``model`` together with this one; None for a process alone."""
+    distributed = job()
+    return None if distributed is None else Team(model, distributed)
 
 
 class Team:
     """The processes of a fit. All of them call the same methods in the same order.
 
     Args:
-        trainer: whose model is to be equal in all of them.
+        model: what is to be equal in all of them.
         distributed: the module.
     """
 
-    def __init__(self, trainer, distributed):
+    def __init__(self, model, distributed):
         from ..nn.parallel import DistributedDataParallel
 
-        self.trainer, self._distributed = trainer, distributed
+        self._distributed = distributed
         self.group = distributed.group_of(None)
-        self.replica = DistributedDataParallel(trainer.model)
+        self.replica = DistributedDataParallel(model)
         self._reducer = self.replica._reducer
         self.reason: str | None = None  # why this process wants to stop
 
@@ -133,34 +139,3 @@ class Team:
         """Why to stop, the same for all: that of the first process that has one of its own."""
         mine = self.reason or (None if reason == ANOTHER else reason)
         return next((r for r in self.everyone(mine) if r is not None), None)
-
-
-class Recorded:
-    """In place of metrics while batches pass: keeps outputs and targets, to share at the end."""
-
-    def __init__(self):
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget all batches."""
-        self.outputs: list = []
-        self.targets: list = []
-
-    def update(self, output, target) -> None:
-        """Keep a batch."""
-        self.outputs.append(output.detach())
-        self.targets.append(target)
-
-    def parts(self) -> list:
-        """Outputs and targets, each in one; None where there was no batch."""
-        if not self.outputs:
-            return [None, None]
-        return [cat(self.outputs), cat(self.targets)]
-
-    def state_dict(self) -> dict:
-        """What was kept."""
-        return {"outputs": self.outputs, "targets": self.targets}
-
-    def load_state_dict(self, state_dict: dict) -> None:
-        """Take over what :meth:`state_dict` returned."""
-        self.outputs, self.targets = list(state_dict["outputs"]), list(state_dict["targets"])

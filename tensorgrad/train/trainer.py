@@ -41,8 +41,8 @@ from .checks import (
 from .finite import bad_gradient, bad_parameter, first_bad
 from .history import History
 from .interrupt import INTERRUPTED, ending_softly
-from .meters import meters_of, values_of
-from .processes import ANOTHER, NOT_FINITE, STOP, Recorded, Team, team_of
+from .meters import Recorded, meters_of, values_of
+from .processes import ANOTHER, NOT_FINITE, STOP, Team, team_of
 from .progress import progress_of
 from .stopping import EarlyStopping, StopCondition, weights_of
 
@@ -283,7 +283,7 @@ class Trainer:
     def _join(self) -> Team | None:
         """Find the other processes of the job, if it has several."""
         if self._team is None or self._team.gone():
-            self._team = team_of(self)
+            self._team = team_of(self.model)
         return self._team
 
     def _begin_together(self, team):
