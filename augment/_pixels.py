@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-# Elements worked on at a time: the float temporaries of a block stay in cache, and memory stays
-# near input plus output however large the batch is.
-BLOCK = 1 << 15
+from ._threads import tile
 
 # ITU-R 601-2 luma, in 65536ths: Pillow's integers for mode "L".
 LUMA = (19595, 38470, 7471)
@@ -28,23 +26,26 @@ def column(values, batch):
 
 
 def by_block(function, batch, *params, channels=None, pointwise=False):
-    """``function(images, *their params)`` over blocks of images, written to one new array.
+    """``function(images, *their params)`` over tiles of images, written to one new array.
 
-    A function that is ``pointwise`` gets parts of large images.
+    A function that is ``pointwise`` gets parts of large images. It may return floats for uint8,
+    within its range: they are truncated.
     """
     shape = batch.shape if channels is None else (*batch.shape[:3], channels)
     out = np.empty(shape, batch.dtype)
     for images, lines in _parts(batch.shape, pointwise):
-        out[images, lines] = function(batch[images, lines], *(p[images] for p in params))
+        part, own = batch[images, lines], [p[images] for p in params]
+        np.copyto(out[images, lines], function(part, *own), casting="unsafe")
     return out
 
 
 def _parts(shape, pointwise):
-    """Slices of images and of their lines, of about ``BLOCK`` elements."""
+    """Slices of images and of their lines, of a tile each."""
     count, height, width, channels = shape
     line = max(1, width * channels)
-    together = max(1, BLOCK // max(1, height * line))
-    lines = max(1, BLOCK // line) if pointwise and together == 1 else max(1, height)
+    most = tile(count * height * line)
+    together = max(1, most // max(1, height * line))
+    lines = max(1, most // line) if pointwise and together == 1 else max(1, height)
     for i in range(0, count, together):
         for j in range(0, height, lines):
             yield slice(i, i + together), slice(j, j + lines)
@@ -60,18 +61,19 @@ def rounded(values, dtype):
 def blend(degenerate, images, factor):
     """Between ``degenerate`` (factor 0) and ``images`` (factor 1), beyond them, and clipped.
 
-    For uint8 the result is truncated in the order of ``PIL.Image.blend``; for floats the order
-    gives exactly ``images`` at factor 1.
+    The result is floats in the range of ``images``. For uint8 they are computed in the order of
+    ``PIL.Image.blend``, which truncates them; for floats the order gives exactly ``images`` at
+    factor 1.
     """
     if images.dtype != np.uint8:
         mixed = images * factor
         mixed += degenerate * (1 - factor)
-        return np.clip(mixed, 0, 1, out=mixed).astype(images.dtype, copy=False)
+        return np.clip(mixed, 0, 1, out=mixed)
     base = np.asarray(degenerate, np.float32)
     mixed = images - base
     mixed *= factor
     mixed += base
-    return np.clip(mixed, 0, 255, out=mixed).astype(np.uint8)
+    return np.clip(mixed, 0, 255, out=mixed)
 
 
 def look_up(batch, tables):

@@ -13,7 +13,7 @@ from tensorgrad.utils.data.sampler import draw_seed
 from ._checks import check_count
 from ._layout import Images
 from ._random import KeyedRng
-from ._threads import blocks_of, run
+from ._threads import blocks_of, run, threads_for
 from .boxes import Bundle, Targets
 
 __all__ = ["Transform", "from_dict", "from_json", "load", "save"]
@@ -203,14 +203,15 @@ class Transform:
         shape = self.output_shape(images.view.shape[1:])
         out, view = images.empty(shape)
         size = max(math.prod(images.view.shape[1:]), math.prod(shape))
-        blocks = blocks_of(n, size)
+        threads = threads_for(n * size)
+        blocks = blocks_of(n, size, threads)
 
         def work(rows):
             part = params if len(blocks) == 1 else rows_of(params, rows)
             done = self.move(Bundle(images.block(rows)), part)
             images.store(view, rows, done.images)
 
-        run(work, blocks, n * size)
+        run(work, blocks, n * size, threads)
         return images.finish(out)
 
     def arguments(self) -> dict:

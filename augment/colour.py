@@ -132,7 +132,7 @@ def _saturate_bytes(images, factor):
     mixed -= level
     mixed *= factor
     mixed += level
-    return np.clip(mixed, 0, 255, out=mixed).astype(np.uint8)
+    return np.clip(mixed, 0, 255, out=mixed)
 
 
 _LUMA_TO_RGB = np.repeat(np.array(LUMA, np.float32)[:, None], 3, axis=1)
@@ -333,11 +333,8 @@ def normalize(batch, mean, std):
 
 
 def _blend_with_level(batch, level, factor):
-    """Blend with one grey level per image; uint8 through tables."""
-    if batch.dtype != np.uint8:
-        return by_block(_mix, batch, column(level, batch), column(factor, batch), pointwise=True)
-    level, factor = (np.asarray(v, np.float32).reshape(-1, 1) for v in (level, factor))
-    return look_up(batch, blend(level, np.arange(256, dtype=np.uint8), factor))
+    """Blend with one grey level per image."""
+    return by_block(_mix, batch, column(level, batch), column(factor, batch), pointwise=True)
 
 
 def _mix(images, level, factor):

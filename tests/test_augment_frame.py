@@ -2,6 +2,8 @@
 
 import multiprocessing
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -152,10 +154,67 @@ def test_blocks_and_threads_change_nothing(monkeypatch):
     expected = t(x, seed=5)
     monkeypatch.setattr(_threads, "_BLOCK", 1)
     monkeypatch.setattr(_threads, "_LARGE", 1)
-    for count in (1, 3):
+    monkeypatch.setattr(_threads, "_BLOCK_ON_THREADS", 500)
+    for count, blocks in (1, 8), (3, 6), (5, 10):
         monkeypatch.setattr(_threads, "_threads", lambda count=count: count)
-        assert len(_threads.blocks_of(24, 7 * 5 * 3)) == 6
+        assert len(_threads.blocks_of(24, 7 * 5 * 3, count)) == blocks
         np.testing.assert_array_equal(t(x, seed=5), expected)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_threads_take_every_block_once_and_give_the_rest_back(monkeypatch, threads):
+    import time
+
+    done, before = [], (_threads.tile(1), torch.get_num_threads())
+    blas = []
+
+    def work(rows):
+        time.sleep(1e-3)  # so that every thread comes to take some
+        done.append((rows, _threads.tile(1)))
+        blas.append(torch.get_num_threads())
+
+    _threads.run(work, list(range(40)), 1 << 24, threads)
+    assert sorted(rows for rows, _ in done) == list(range(40))
+    assert {size for _, size in done} == {_threads._MOST_TILE if threads == 1 else 1 << 19}
+    assert (_threads.tile(1), torch.get_num_threads()) == before
+    if threads > 1 and _threads._blas():
+        assert set(blas) == {1}
+
+
+def test_runs_that_overlap_leave_the_blas_as_it_was():
+    """In a process of its own: threadpoolctl lets only the first thread that sets it do so."""
+    pytest.importorskip("threadpoolctl")
+    subprocess.run([sys.executable, "-c", OVERLAPPING], check=True, timeout=60)
+
+
+OVERLAPPING = """
+import threading
+import tensorgrad as torch
+from tensorgrad.augment import _threads
+
+def on_a_thread(work):
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+def outer():
+    with _threads._blas_on_one_thread():
+        outer_in.set()
+        inner_in.wait(10)
+
+def inner():
+    with _threads._blas_on_one_thread():
+        inner_in.set()
+        first.join()
+
+on_a_thread(lambda: torch.set_num_threads(2)).join()
+outer_in, inner_in, before = threading.Event(), threading.Event(), torch.get_num_threads()
+first = on_a_thread(outer)
+outer_in.wait(10)
+assert torch.get_num_threads() == 1
+on_a_thread(inner).join()
+assert torch.get_num_threads() == before, (torch.get_num_threads(), before)
+"""
 
 
 def test_threads_are_those_of_the_setting():
@@ -347,8 +406,9 @@ def test_memory_is_three_times_the_batch_at_most(t, dtype):
 
 @pytest.mark.parametrize("n", [0, 1, 3, 52, 53, 1000])
 @pytest.mark.parametrize("size", [0, 1, 3072, 150_528, 3 << 20])
-def test_blocks_are_equal_parts(n, size):
-    blocks = _threads.blocks_of(n, size)
+@pytest.mark.parametrize("threads", [1, 2, 7])
+def test_blocks_are_equal_parts(n, size, threads):
+    blocks = _threads.blocks_of(n, size, threads)
     assert [i for rows in blocks for i in range(n)[rows]] == list(range(n))
     lengths = {rows.stop - rows.start for rows in blocks}
     assert not n or (0 not in lengths and max(lengths) - min(lengths) <= 1)

@@ -252,7 +252,7 @@ def test_lines_of_large_images_are_made_in_blocks(monkeypatch):
     images, grid = batch((50, 40)), np.random.default_rng(0).uniform(0, 40, (4, 30, 20, 2))
     expected = _resample.resample(images, grid, (30, 20))
     for pixels in (1, 100, 700):
-        monkeypatch.setattr(_resample, "_PIXELS", pixels)
+        monkeypatch.setattr(_resample, "tile", lambda elements, pixels=pixels: 4 * pixels)
         np.testing.assert_array_equal(_resample.resample(images, grid, (30, 20)), expected)
 
 
