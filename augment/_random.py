@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import math
+
 import numpy as np
 
 __all__ = ["KeyedRng", "philox"]
@@ -18,6 +21,9 @@ _CHUNK = 8192
 # Words of each row that small draws take from before more are made: making 4 blocks for 256
 # rows costs 77 us, one 60.
 _AHEAD = 16
+# Rows for which Python's integers are used, and only the blocks made that are read: each takes
+# 5 us.
+_FEW = 2
 
 
 def philox(counter, key):
@@ -52,21 +58,22 @@ def philox(counter, key):
     return c0, c1, c2, c3
 
 
-def _halves(value):
-    value = int(value)
-    return value & 0xFFFFFFFF, (value >> 32) & 0xFFFFFFFF
-
-
-def _hashed(key, value):
-    """A key made of a key and a number below 2**64: one Philox block in Python's integers."""
-    (c0, c1), c2, c3 = _halves(value), 1, 0
+def _one(first, second, key):
+    """The block of Python's integers for a counter of two numbers below 2**64."""
+    c0, c1, c2, c3 = first & 0xFFFFFFFF, first >> 32, second & 0xFFFFFFFF, second >> 32
     k0, k1 = key
     for _ in range(_ROUNDS):
-        p0, p1 = c0 * int(_M0), c2 * int(_M1)
+        p0, p1 = c0 * 0xD2511F53, c2 * 0xCD9E8D57
         c0, c1 = (p1 >> 32) ^ c1 ^ k0, p1 & 0xFFFFFFFF
         c2, c3 = (p0 >> 32) ^ c3 ^ k1, p0 & 0xFFFFFFFF
-        k0, k1 = (k0 + int(_W0)) & 0xFFFFFFFF, (k1 + int(_W1)) & 0xFFFFFFFF
-    return c0, c1
+        k0, k1 = (k0 + 0x9E3779B9) & 0xFFFFFFFF, (k1 + 0xBB67AE85) & 0xFFFFFFFF
+    return c0, c1, c2, c3
+
+
+@functools.lru_cache(1024)
+def _hashed(key, value):
+    """A key made of a key and a number below 2**64."""
+    return _one(value, 1, key)[:2]
 
 
 class KeyedRng:
@@ -89,12 +96,14 @@ class KeyedRng:
 
     def __init__(self, seed: int, epoch: int, index):
         index = np.asarray(index, np.int64)
-        key = _hashed(_hashed((0, 0), seed), epoch)
+        key = _hashed(_hashed((0, 0), int(seed)), int(epoch))
         self._begin(key, index.astype(np.uint64))
 
     def _begin(self, key, index):
         self._key, self._index = key, index
-        self._block, self._left = 0, np.empty((len(index), 0), np.uint32)
+        # The words of small draws: the block that they begin with, those made, how many are used.
+        self._block, self._start, self._used = 0, 0, _AHEAD
+        self._made = np.empty((len(index), 0), np.uint32)
 
     def __len__(self) -> int:
         return len(self._index)
@@ -102,7 +111,7 @@ class KeyedRng:
     def child(self, position: int) -> KeyedRng:
         """The streams of the same samples at a position within this one, from their start."""
         key = self._key
-        if np.ndim(key[0]):
+        if not isinstance(key[0], int):
             raise ValueError("a KeyedRng made by restore() has no children: draw from it")
         new = object.__new__(KeyedRng)
         new._begin(_hashed(key, position), self._index)
@@ -129,15 +138,40 @@ class KeyedRng:
         if count > _AHEAD:
             blocks = -(-count // 4)
             return self._blocks(blocks)[:, :count]
-        if self._left.shape[1] < count:
-            self._left = self._blocks(_AHEAD // 4)
-        words, self._left = self._left[:, :count], self._left[:, count:]
-        return words
+        if self._used + count > _AHEAD:
+            self._start, self._used, self._made = self._block, 0, self._made[:, :0]
+            self._block += _AHEAD // 4
+        begin, self._used = self._used, self._used + count
+        if self._used > self._made.shape[1]:
+            self._made = self._ahead()
+        return self._made[:, begin : self._used]
+
+    def _ahead(self):
+        """At least as many words as are used, of the blocks from the start on."""
+        if len(self) > _FEW:
+            return self._made_of(self._start, _AHEAD // 4)
+        made = self._made.shape[1] // 4
+        blocks = range(self._start + made, self._start + -(-self._used // 4))
+        rows = zip(self._index.tolist(), self._keys(), strict=True)
+        words = [[w for b in blocks for w in _one(b, index, key)] for index, key in rows]
+        new = np.array(words, np.uint32).reshape(len(self), 4 * len(blocks))
+        return np.concatenate([self._made, new], axis=1) if made else new
+
+    def _keys(self):
+        """The key of each row as two of Python's integers."""
+        if isinstance(self._key[0], int):
+            return [self._key] * len(self)
+        return zip(*(half.tolist() for half in self._key), strict=True)
 
     def _blocks(self, count):
         """The next ``count`` blocks of four words of each stream, (n, 4 * count)."""
-        n, start = len(self._index), self._block
+        start = self._block
         self._block += count
+        return self._made_of(start, count)
+
+    def _made_of(self, start, count):
+        """The blocks from ``start`` on."""
+        n = len(self)
         out = np.empty((n, count, 4), np.uint32)
         rows, columns = max(1, _CHUNK // count), min(count, _CHUNK)
         for i in range(0, n, rows):
@@ -159,7 +193,7 @@ class KeyedRng:
     def random(self, size=(), dtype=np.float64) -> np.ndarray:
         """Uniform in [0, 1), shape (n, *size): 53 random bits, or 24 as float32."""
         size = (size,) if isinstance(size, int) else tuple(size)
-        shape, count = (len(self), *size), int(np.prod(size, dtype=np.int64))
+        shape, count = (len(self), *size), math.prod(size)
         if np.dtype(dtype) == np.float32:
             words = self._words(count) >> np.uint32(8)
             return np.multiply(words, np.float32(2.0**-24), dtype=np.float32).reshape(shape)
@@ -179,7 +213,7 @@ class KeyedRng:
     def normal(self, mean=0.0, std=1.0, size=(), dtype=np.float64) -> np.ndarray:
         """Normal numbers, shape (n, *size), by Box and Muller's transformation."""
         size = (size,) if isinstance(size, int) else tuple(size)
-        count = int(np.prod(size, dtype=np.int64))
+        count = math.prod(size)
         half = -(-count // 2)
         u = self.random((2, half), dtype)
         one, turn = u.dtype.type(1), u.dtype.type(2 * np.pi)

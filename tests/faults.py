@@ -269,8 +269,12 @@ FAULTS = [
     # --- augmentation -------------------------------------------------------------------
     Fault("augmentation: nine rounds of Philox", "augment/_random.py", "_ROUNDS = 10",
           "_ROUNDS = 9", FRAME + "test_philox_gives_the_published_words"),
+    Fault("augmentation: few rows begin each block anew", "augment/_random.py",
+          "blocks = range(self._start + made, ", "blocks = range(self._start, ",
+          FRAME + "test_few_rows_hold_what_they_hold_among_many"),
     Fault("augmentation: each epoch is the same", "augment/_random.py",
-          "key = _hashed(_hashed((0, 0), seed), epoch)", "key = _hashed((0, 0), seed)",
+          "key = _hashed(_hashed((0, 0), int(seed)), int(epoch))",
+          "key = _hashed((0, 0), int(seed))",
           FRAME + "test_epochs_and_seeds_differ"),
     Fault("augmentation: samples are numbered within their batch", "augment/_random.py",
           "self._begin(key, index.astype(np.uint64))",

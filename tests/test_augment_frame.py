@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import tensorgrad as torch
 from tensorgrad import augment
 from tensorgrad.augment import KeyedRng, Transform, _threads
-from tensorgrad.augment._random import philox
+from tensorgrad.augment._random import _one, philox
 from tensorgrad.utils.data import DataLoader
 
 
@@ -50,6 +50,8 @@ KNOWN = [
 def test_philox_gives_the_published_words(counter, key, expected):
     words = philox([np.array([w], np.uint64) for w in counter], [np.uint64(k) for k in key])
     assert " ".join(f"{int(w[0]):08x}" for w in words) == expected
+    first, second = (counter[i] + (counter[i + 1] << 32) for i in (0, 2))
+    assert " ".join(f"{w:08x}" for w in _one(first, second, key)) == expected
 
 
 DRAWS = {
@@ -82,6 +84,18 @@ def test_a_row_depends_on_its_index_alone(name):
         rng_moves = draw(together)
         assert (rng_moves != rows).any()
         [draw(r) for r in alone]
+
+
+@given(st.lists(st.integers(1, 20), max_size=8), st.integers(1, 2), st.booleans())
+def test_few_rows_hold_what_they_hold_among_many(counts, few, restored):
+    """Few are made by Python's integers, a block at a time, many by arrays."""
+    index = np.arange(5) + 2**33
+    rngs = [KeyedRng(1, 2, index), KeyedRng(1, 2, index[:few])]
+    if restored:
+        rngs = [KeyedRng.restore(rng.key()) for rng in rngs]
+    for count in counts:
+        many, own = (rng._words(count) for rng in rngs)
+        np.testing.assert_array_equal(many[:few], own)
 
 
 def test_streams_differ_by_each_part_of_their_key():
