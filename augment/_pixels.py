@@ -33,13 +33,13 @@ def by_block(function, batch, *params, channels=None, pointwise=False):
     """
     shape = batch.shape if channels is None else (*batch.shape[:3], channels)
     out = np.empty(shape, batch.dtype)
-    for images, lines in _parts(batch.shape, pointwise):
+    for images, lines in parts_of(batch.shape, pointwise):
         part, own = batch[images, lines], [p[images] for p in params]
         np.copyto(out[images, lines], function(part, *own), casting="unsafe")
     return out
 
 
-def _parts(shape, pointwise):
+def parts_of(shape, pointwise=True):
     """Slices of images and of their lines, of a tile each."""
     count, height, width, channels = shape
     line = max(1, width * channels)

@@ -21,8 +21,9 @@ _ONE = 1 << _BITS
 _HALF = _ONE >> 1
 # Positions further out than this would overflow; so do images of this size.
 _FAR = (1 << (31 - _BITS)) - 8
-# Elements of a tile for each pixel of the result: some ten arrays of 4 bytes, or 8 of positions.
-_PER_PIXEL = 4
+# Elements of a tile for each pixel of the result: some ten arrays of 4 bytes, or 8 of positions,
+# and five more of weights; one more where positions are floats.
+_PER_PIXEL = {"nearest": 3, "bilinear": 3, "bicubic": 4}
 # Pictures of at most this many pixels are gathered, not copied by slices.
 _SMALL = 1 << 12
 # Pixels read below the floor of a position, and above it.
@@ -66,7 +67,8 @@ def resample(images, grid, size, interpolation="bilinear", mode="constant", fill
         return out
     fill = np.broadcast_to(np.asarray(fill, images.dtype), (channels,))
     positions = _positions(grid, (h, w))
-    pixels = tile(out.size) // _PER_PIXEL
+    whole = grid.ndim == 3 and (grid[:, 2] == (0.0, 0.0, 1.0)).all()
+    pixels = tile(out.size) // (_PER_PIXEL[interpolation] + (not whole))
     count = max(1, pixels // (h * w))
     lines = -(-h // -(-h * w // pixels))
     for i in range(0, n, count):
@@ -362,7 +364,7 @@ def _gather(images, matrices, mode, fill, out):
             at = steps * (np.arange(table.shape[1]) + 0.5) + first - 0.5
             at = fold(at.astype(np.intp), size, mode)
             table[rows] = np.where(at < 0, images.size, at * stride)
-    count = max(1, tile(out.size) // (_PER_PIXEL * h * w))
+    count = max(1, tile(out.size) // (_PER_PIXEL["nearest"] * h * w))
     for i in range(0, n, count):
         part = images[i : i + count]
         pixels = part.reshape(-1, channels)

@@ -15,6 +15,8 @@ _FILTERS = {
     "box": (lambda d: ((d > -0.5) & (d <= 0.5)) * 1.0, 0.5),
     **{name: (lambda d, f=f: f(np.abs(d)), reach) for name, (f, reach) in _KERNELS.items()},
 }
+# Of an image no more than two arrays of floats are held at once, so a part is larger than a tile.
+_TILES = 4 / 3
 FILTERS = ("nearest", "area", *_FILTERS)
 
 
@@ -128,7 +130,7 @@ def resize_boxes(images, boxes, size, interpolation="bilinear", antialias=True):
         return images
     kind = np.float64 if images.dtype == np.float64 else np.float32
     out = np.empty((n, h, w, channels), images.dtype)
-    count = max(1, tile(images.size) // (height * width * channels))
+    count = max(1, int(_TILES * tile(images.size)) // (height * width * channels))
     for i in range(0, n, count):
         rows = slice(i, i + count)
         taps = [(first[rows], weights[rows]) for first, weights in (across, down)]

@@ -23,7 +23,7 @@ from collections import deque
 # Elements of a block: 52 images of 32x32x3. Pad-crop, flip, jitter and cutout of 256 of them then
 # take three times the memory of the batch, with it; of blocks of 1 << 19 they took 4.2 times, and
 # 5 % less time. A block costs 0.2 ms of Python, as much as two crops of 224x224x3: so of images
-# that are not huge there are four in one at least.
+# that are not huge there are three in one at least.
 _BLOCK, _HUGE = 5 << 15, 1 << 21
 # Elements of a tile: a share of the batch, but never less or more than so many. Colour jitter of
 # four images of 224x224x3 takes 0.8 of the time with the most as with the least.
@@ -71,7 +71,7 @@ _limiting = threading.Lock()
 
 @contextlib.contextmanager
 def _blas_on_one_thread():
-    """Threads of the BLAS would take the processors of ours: colour jitter took 1.4 of its time.
+    """Threads of the BLAS would take the processors of ours: colour jitter took 1.7 times as long.
 
     Of calls that overlap the first one sets it and sets it back: another would set it back to
     what the first one had set.

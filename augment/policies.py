@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ._checks import check_count, check_probability
-from ._pixels import rounded, work_dtype
+from ._pixels import parts_of, rounded, work_dtype
 from ._policy_tables import POLICIES, published
 from ._resample import INTERPOLATIONS, fill_of
 from ._transform import Transform
@@ -364,8 +364,12 @@ class AugMix(_Policy):
     def apply(self, batch, params):
         """Run each chain, and take the mean."""
         weights = params["weights"].astype(work_dtype(batch))[..., None, None, None]
-        mixed = batch * weights[:, 0]
+        mixed, out = batch * weights[:, 0], np.empty_like(batch)
         for chain in range(self.mixture_width):
             programs = params["operation"][:, chain], params["magnitude"][:, chain]
-            mixed += self._run(batch, params, *programs) * weights[:, chain + 1]
-        return rounded(mixed, batch.dtype)
+            ran = self._run(batch, params, *programs)
+            for part in parts_of(batch.shape):
+                mixed[part] += ran[part] * weights[part[0], chain + 1]
+        for part in parts_of(batch.shape):
+            out[part] = rounded(mixed[part], batch.dtype)
+        return out

@@ -27,7 +27,7 @@ import numpy as np
 import tensorgrad as torch
 from tensorgrad import augment
 
-SIZES = {32: 256, 224: 16}
+SIZES = {32: 256, 224: 64}
 
 
 def batch(size, n):

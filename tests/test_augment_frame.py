@@ -399,7 +399,9 @@ def test_empty_batches_and_odd_sizes(shape):
     ]),
     augment.Compose([augment.RandomCrop(32, padding=4), augment.HorizontalFlip()]),
     augment.Resize(16),
-], ids=["rotate", "standard", "crop and flip", "resize"])  # fmt: skip
+    augment.Rotate(30, interpolation="bicubic"),
+    augment.RandomResizedCrop(32, (0.09, 1.0)),
+], ids=["rotate", "standard", "crop and flip", "resize", "bicubic", "resized crop"])  # fmt: skip
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_memory_is_three_times_the_batch_at_most(t, dtype):
     import tracemalloc
