@@ -72,15 +72,6 @@ def example(name):
     return module
 
 
-@pytest.fixture
-def one_thread():
-    """These products are too small to gain from two, and lose much where others run beside."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def test_lenet_learns_the_enlarged_digits(tmp_path, one_thread, capsys):
     assert example("mnist_lenet").main(["--epochs", "5", "--out", str(tmp_path)]) > 0.9
     out = capsys.readouterr().out

@@ -34,13 +34,7 @@ def seeds():
         yield SimpleNamespace(**{name: importlib.import_module(name) for name in names})
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """These products are too small to gain from two, and lose much where others run beside."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 # --- every script -----------------------------------------------------------------------

@@ -30,13 +30,7 @@ def gallery():
         yield SimpleNamespace(main=main, style=main.style, topics=topics, **topics)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """These products are too small to gain from two, and lose much where others run beside."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 # --- the frame --------------------------------------------------------------------------

@@ -21,13 +21,7 @@ TOPICS = ["initialization", "optimizers", "tempered"]
 PAGE = Path(__file__).parent.parent / "docs" / "gallery.md"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """These products are too small to gain from two, and lose much where others run beside."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 # --- data -------------------------------------------------------------------------------
