@@ -1,4 +1,4 @@
-"""Scripts of a folder under examples, imported as running the folder imports them."""
+"""Scripts of examples and docs as modules; those of a folder as running the folder imports them."""
 
 import contextlib
 import importlib.util
@@ -28,7 +28,17 @@ def importable(folder):
 
 def command_of(folder):
     """What ``python folder`` runs, as a module; within :func:`importable`."""
-    spec = importlib.util.spec_from_file_location(f"{folder.name}_main", folder / "__main__.py")
-    main = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(main)
-    return main
+    return module_at(folder / "__main__.py", f"{folder.name}_main")
+
+
+def module_at(path, name=None):
+    """The script at ``path`` as a new module."""
+    spec = importlib.util.spec_from_file_location(name or f"{path.stem}_script", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def example(name):
+    """A script of examples as a new module."""
+    return module_at(EXAMPLES / f"{name}.py")

@@ -1,7 +1,6 @@
 """What is written beside the code: generated files, the stub, docstrings, links."""
 
 import ast
-import importlib.util
 import inspect
 import re
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import faults
 import pytest
 import typing_usage
+from scripts import module_at
 
 import tensorgrad as tg
 from tensorgrad import Tensor, nn, optim
@@ -25,10 +25,7 @@ pages = pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 
 @pytest.fixture(scope="module")
 def generate():
-    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return module_at(ROOT / "docs" / "generate.py")
 
 
 @pytest.fixture(scope="module")

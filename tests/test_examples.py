@@ -1,6 +1,5 @@
 """The examples, run as a user runs them."""
 
-import importlib.util
 import re
 import subprocess
 import sys
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scripts import example
 
 import tensorgrad as torch
 from tensorgrad.datasets import CIFAR10
@@ -63,13 +63,6 @@ def test_digits_explains_itself():
 # --- the image examples, within this process: their imports are paid once -----------------
 
 IMAGES = ["mnist_lenet", "cifar_resnet", "classical_digits"]
-
-
-def example(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "examples" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_lenet_learns_the_enlarged_digits(tmp_path, one_thread, capsys):

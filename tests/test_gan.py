@@ -1,11 +1,10 @@
 """Adversarial training: networks, losses by hand, resumed runs, enlarged sets, the examples."""
 
-import importlib.util
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
+from scripts import example
 
 import tensorgrad as torch
 from tensorgrad import nn, optim
@@ -21,17 +20,7 @@ from tensorgrad.nn.models import (
 from tensorgrad.train import Callback, GANTrainer, SampleSheets, Trainer
 from tensorgrad.utils.data import DataLoader, TensorDataset
 
-ROOT = Path(__file__).parent.parent
-
-
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-def example(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "examples" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 # --- networks ----------------------------------------------------------------------------

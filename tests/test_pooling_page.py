@@ -1,10 +1,10 @@
 """docs/pooling.md: its pictures are there, small, and drawn by its script."""
 
-import importlib.util
 import re
 from pathlib import Path
 
 import pytest
+from scripts import module_at
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -23,9 +23,7 @@ def test_every_picture_is_there_small_and_shown():
 
 def test_the_script_draws_them(tmp_path, monkeypatch, capsys):
     pytest.importorskip("matplotlib")
-    spec = importlib.util.spec_from_file_location("pooling_page", DOCS / "pooling.py")
-    page = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(page)
+    page = module_at(DOCS / "pooling.py")
     monkeypatch.setattr(page, "OUT", tmp_path / "pooling")
     page.main()
     drawn = {p.name for p in (tmp_path / "pooling").iterdir()}

@@ -1,19 +1,16 @@
 """docs/pytorch.md is what the package does: no name is claimed that is not there."""
 
-import importlib.util
 from pathlib import Path
 
 import pytest
+from scripts import module_at
 
 DOCS = Path(__file__).parent.parent / "docs"
 
 
 @pytest.fixture(scope="module")
 def pytorch():
-    spec = importlib.util.spec_from_file_location("pytorch_page", DOCS / "pytorch.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return module_at(DOCS / "pytorch.py")
 
 
 def test_the_page_is_fresh(pytorch):
