@@ -81,24 +81,24 @@ def _space(shear, translate, rotate, enhance, bits, solarize, **others):
     return {**names, **others}
 
 
-# Enhancers hold the factor less 1, Solarize the threshold as a share of white.
+# Enhancers hold the factor less 1, Solarize the threshold of 255 grey levels.
 _ONLY_IN_PAPER = {"Cutout": Range(0, 60 / 331), "SamplePairing": Range(0, 0.4)}
 SPACES = {
     "paper": _space(
         Range(0, 0.3, True), Range(0, 150 / 331, True), Range(0, 30, True),
-        Range(-0.9, 0.9), Range(8, 4), Range(256 / 255, 0), **_ONLY_IN_PAPER,
+        Range(-0.9, 0.9), Range(8, 4), Range(256, 0), **_ONLY_IN_PAPER,
     ),
     "torchvision": _space(
         Range(0, 0.3, True), Range(0, 150 / 331, True), Range(0, 30, True),
-        Range(0, 0.9, True), Range(8, 4), Range(1, 0), **_ONLY_IN_PAPER,
+        Range(0, 0.9, True), Range(8, 4), Range(255, 0), **_ONLY_IN_PAPER,
     ),
     "wide": _space(
         Range(0, 0.99, True), Range(0, 32, True, pixels=True), Range(0, 135, True),
-        Range(0, 0.99, True), Range(8, 2), Range(1, 0),
+        Range(0, 0.99, True), Range(8, 2), Range(255, 0),
     ),
     "augmix": _space(
         Range(0, 0.3, True), Range(0, 1 / 3, True), Range(0, 30, True),
-        Range(0, 0.9, True), Range(4, 0), Range(1, 0),
+        Range(0, 0.9, True), Range(4, 0), Range(255, 0),
     ),
 }  # fmt: skip
 
@@ -115,8 +115,8 @@ def magnitudes(name, bins, size, levels="torchvision"):
     Returns:
         An array of ``bins`` numbers, and a bool. Shears are tangents, translations and Cutout
         pixels, Rotate degrees, enhancers the factor less 1, Posterize bits, Solarize the
-        threshold as a share of white, SamplePairing the weight of the other image. Zeros
-        where the operation has no magnitude.
+        threshold in grey levels, of which white is 255, SamplePairing the weight of the other
+        image. Zeros where the operation has no magnitude.
 
     >>> magnitudes("Posterize", 10, (32, 32))[0].astype(int).tolist()
     [8, 8, 7, 7, 6, 6, 5, 5, 4, 4]
@@ -126,12 +126,12 @@ def magnitudes(name, bins, size, levels="torchvision"):
     first, last, signed, pixels = SPACES[levels][name]
     if name == "Posterize":  # torchvision's expression, so that ties round as there
         return first - np.round(np.arange(bins) / max(bins - 1, 1) * (first - last)), signed
-    values = np.linspace(first, last, bins)
     if name == "Cutout":
-        return values * min(size), signed
-    if name.startswith("Translate") and not pixels:
-        return values * size[name == "TranslateX"], signed
-    return values, signed
+        last = last * min(size)
+    elif name.startswith("Translate") and not pixels:
+        last = last * size[name == "TranslateX"]
+    # In this order whole numbers are met exactly. Solarize compares with them, Translate truncates.
+    return first + np.arange(bins) * (last - first) / max(bins - 1, 1), signed
 
 
 class Extras(NamedTuple):
@@ -178,7 +178,7 @@ _POINTWISE = {
     "AutoContrast": lambda batch, _: autocontrast(batch),
     "Invert": lambda batch, _: invert(batch),
     "Equalize": lambda batch, _: equalize(batch),
-    "Solarize": lambda batch, share: solarize(batch, share * top(batch)),
+    "Solarize": lambda batch, level: solarize(batch, level * top(batch) / 255),
     "Posterize": posterize,
     "Contrast": lambda batch, change: adjust_contrast(batch, 1 + change),
     "Color": lambda batch, change: adjust_saturation(batch, 1 + change),

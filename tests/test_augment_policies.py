@@ -1,10 +1,12 @@
 """Policies: the published tables, magnitudes, and programs beside plain loops and Pillow."""
 
+import re
 from collections import Counter
+from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -29,44 +31,60 @@ def images(n, size=(16, 16), seed=0):
 
 # --- the published tables --------------------------------------------------------------------
 
-# Counted in the paper's appendix: uses of each operation, sum of probabilities, of levels.
-COUNTED = {
-    "imagenet": (
-        {"AutoContrast": 2, "Color": 6, "Contrast": 2, "Equalize": 17, "Invert": 3,
-         "Posterize": 5, "Rotate": 6, "ShearX": 1, "Sharpness": 1, "Solarize": 7}, 31.0, 159),
-    "cifar10": (
-        {"AutoContrast": 7, "Brightness": 4, "Color": 5, "Contrast": 2, "Equalize": 9,
-         "Invert": 3, "Posterize": 1, "Rotate": 1, "ShearY": 2, "Sharpness": 5, "Solarize": 4,
-         "TranslateX": 2, "TranslateY": 5}, 26.5, 187),
-    "svhn": (
-        {"AutoContrast": 3, "Contrast": 1, "Equalize": 6, "Invert": 12, "Rotate": 4,
-         "ShearX": 6, "ShearY": 8, "Solarize": 5, "TranslateX": 1, "TranslateY": 4}, 32.9, 143),
+# By operation: sub-policy (from 1), which of its two, probability in tenths (X is 1), level.
+PUBLISHED = {
+    "imagenet": """
+        AutoContrast 2b6- 22b6-
+        Color 11b40 15a64 16bX2 17a88 20a40 24a64
+        Contrast 15bX8 24bX8
+        Equalize 3a8- 3b6- 5a4- 6a4- 7b6- 8bX- 10a6- 12b6- 13a0- 13b8- 14bX- 19bX- 20b6- 21a4- 23bX-
+        Equalize 25a8- 25b6-
+        Invert 14a6- 18b6- 23a6-
+        Posterize 1a48 4a67 4b66 8a85 10b46
+        Rotate 1b69 6b88 9a23 11a88 12a49 16a88
+        Sharpness 18a47
+        ShearX 19a65
+        Solarize 2a65 5b24 7a63 9b68 17b87 21b24 22a65""",
+    "cifar10": """
+        AutoContrast 5a5- 12b4- 16b6- 19a8- 21b9- 23a9- 25b9-
+        Brightness 7b67 8b79 14a96 20a13
+        Color 7a43 11a77 14b28 18a99 20b70
+        Contrast 1b26 10a67
+        Equalize 5b9- 9a6- 9b5- 12a3- 16a2- 17a2- 17b6- 18b6- 24a8-
+        Invert 1a1- 15b0- 24b1-
+        Posterize 6b37
+        Rotate 2a72
+        Sharpness 3a81 3b93 8a39 10b65 13b26
+        ShearY 4a58 6a27
+        Solarize 15a52 19b28 21a45 23b83
+        TranslateX 2b39 11b58
+        TranslateY 4b79 13a43 22a99 22b79 25a79""",
+    "svhn": """
+        AutoContrast 6b8- 9b8- 24b7-
+        Contrast 15a33
+        Equalize 3a6- 4b6- 5a6- 10a6- 13a9- 14b6-
+        Invert 1b2- 2b7- 4a9- 7b4- 9a9- 12b7- 14a9- 16a8- 18a6- 20b6- 22b8- 25b1-
+        Rotate 5b93 10b93 15b84 18b84
+        ShearX 1a94 6a94 11a94 20a16 23a79 25a72
+        ShearY 2a98 7a98 8a95 12a88 17a76 19a37 22a84 24a85
+        Solarize 3b66 8b26 11b33 17b48 21a72
+        TranslateX 19b93
+        TranslateY 13b66 16b02 21b67 23b83""",
 }  # fmt: skip
-LINES = {
-    ("imagenet", 0): (("Posterize", 0.4, 8), ("Rotate", 0.6, 9)),
-    ("imagenet", 14): (("Color", 0.6, 4), ("Contrast", 1.0, 8)),
-    ("imagenet", 24): (("Equalize", 0.8, None), ("Equalize", 0.6, None)),
-    ("cifar10", 1): (("Rotate", 0.7, 2), ("TranslateX", 0.3, 9)),
-    ("cifar10", 14): (("Solarize", 0.5, 2), ("Invert", 0.0, None)),
-    ("cifar10", 24): (("TranslateY", 0.7, 9), ("AutoContrast", 0.9, None)),
-    ("svhn", 0): (("ShearX", 0.9, 4), ("Invert", 0.2, None)),
-    ("svhn", 14): (("Contrast", 0.3, 3), ("Rotate", 0.8, 4)),
-    ("svhn", 24): (("ShearX", 0.7, 2), ("Invert", 0.1, None)),
-}
 
 
 @pytest.mark.parametrize("name", POLICIES)
 def test_published_tables(name):
-    uses, probability, levels = COUNTED[name]
-    table = published(name)
-    entries = [entry for sub in table for entry in sub]
-    assert len(table) == 25 and len(entries) == 50
-    assert Counter(n for n, *_ in entries) == uses
-    assert_allclose(sum(p for _, p, _ in entries), probability)
-    assert sum(level or 0 for *_, level in entries) == levels
-    for (policy, row), line in LINES.items():
-        if policy == name:
-            assert table[row] == line
+    """Against another transcription, in another order."""
+    entries = {}
+    for line in PUBLISHED[name].split("\n")[1:]:
+        operation, *uses = line.split()
+        for row, which, tenths, level in re.findall(r"(\d+)([ab])(\d|X)(\d|-)", " ".join(uses)):
+            probability = 1.0 if tenths == "X" else int(tenths) / 10
+            entry = operation, probability, None if level == "-" else int(level)
+            assert entries.setdefault((int(row), which), entry) is entry
+    assert len(entries) == 50
+    assert published(name) == [(entries[i, "a"], entries[i, "b"]) for i in range(1, 26)]
 
 
 def test_the_sixteen_operations():
@@ -83,11 +101,11 @@ MAGNITUDES = [
     ("torchvision", "TranslateY", 10, (0, 64 * 150 / 331 / 9, 64 * 150 / 331), True),
     ("torchvision", "Rotate", 31, (0, 1, 30), True),
     ("torchvision", "Color", 10, (0, 0.1, 0.9), True),
-    ("torchvision", "Solarize", 6, (1, 0.8, 0), False),
+    ("torchvision", "Solarize", 6, (255, 204, 0), False),
     ("torchvision", "Equalize", 10, (0, 0, 0), False),
     ("paper", "ShearY", 10, (0, 0.3 / 9, 0.3), True),
     ("paper", "Brightness", 10, (-0.9, -0.7, 0.9), False),
-    ("paper", "Solarize", 9, (256 / 255, 224 / 255, 0), False),
+    ("paper", "Solarize", 9, (256, 224, 0), False),
     ("paper", "Cutout", 10, (0, 64 * 60 / 331 / 9, 64 * 60 / 331), False),
     ("paper", "SamplePairing", 5, (0, 0.1, 0.4), False),
     ("wide", "ShearX", 10, (0, 0.11, 0.99), True),
@@ -114,6 +132,35 @@ def test_magnitudes(levels, name, bins, expected, signed):
 ])  # fmt: skip
 def test_bits_of_posterize(levels, bins, bits):
     assert magnitudes("Posterize", bins, (8, 8), levels)[0].tolist() == bits
+
+
+@pytest.mark.parametrize("white, levels", [(255, "torchvision"), (256, "paper")])
+def test_thresholds_of_solarize_are_met_exactly(white, levels):
+    """Pixels of the very threshold are inverted, also where it is a share of white."""
+    grey = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
+    shares = [(grey / 255).astype(dtype) for dtype in (np.float32, np.float64)]
+    for bins in (4, 10, 31, 106, white + 1):
+        found = magnitudes("Solarize", bins, (8, 8), levels)[0]
+        for i, threshold in enumerate(found):
+            inverted = grey.astype(int) * (bins - 1) >= white * (bins - 1 - i)
+            out = run_operation("Solarize", grey, np.array([threshold]))
+            assert_array_equal(out, np.where(inverted, 255 - grey, grey))
+            for share in shares:
+                out = run_operation("Solarize", share, np.array([threshold]))
+                assert_array_equal(out, np.where(inverted, 1 - share, share))
+
+
+# Shares of 1 / 3 are no binary fractions: AugMix has ten levels, for which the products are exact.
+@given(st.integers(1, 800), st.one_of(
+    st.tuples(st.just("torchvision"), st.just(Fraction(150, 331)), st.integers(2, 40)),
+    st.tuples(st.just("augmix"), st.just(Fraction(1, 3)), st.just(10)),
+))  # fmt: skip
+@example(331, ("torchvision", Fraction(150, 331), 11))
+def test_translations_are_cut_to_the_whole_pixels_of_the_exact_shares(side, space):
+    levels, share, bins = space
+    exact = [int(share * side * i / (bins - 1)) for i in range(bins)]
+    found = magnitudes("TranslateX", bins, (7, side), levels)[0]
+    assert np.trunc(found).tolist() == exact
 
 
 # --- operations ------------------------------------------------------------------------------
@@ -148,7 +195,7 @@ DIRECT = {
     "AutoContrast": lambda x, m: histogram.autocontrast(x),
     "Invert": lambda x, m: 255 - x,
     "Equalize": lambda x, m: histogram.equalize(x),
-    "Solarize": lambda x, m: colour.solarize(x, m * 255),
+    "Solarize": lambda x, m: colour.solarize(x, m),
     "Posterize": lambda x, m: colour.posterize(x, 5),
     "Contrast": lambda x, m: colour.adjust_contrast(x, 1 + m),
     "Color": lambda x, m: colour.adjust_saturation(x, 1 + m),
@@ -160,7 +207,7 @@ DIRECT = {
 @pytest.mark.parametrize("name", DIRECT)
 def test_operations_call_their_function(name):
     x = images(2)
-    magnitude = 5.0 if name == "Posterize" else -0.4 if name not in ("Solarize",) else 0.4
+    magnitude = {"Posterize": 5.0, "Solarize": 100.0}.get(name, -0.4)
     ours = run_operation(name, x, np.full(2, magnitude))
     assert_array_equal(ours, DIRECT[name](x, magnitude))
 
@@ -216,7 +263,7 @@ def test_sub_policies_are_equally_likely_and_their_probabilities_kept():
     assert abs((first[~second_policy] == OPERATIONS.index("Invert")).mean() - 0.3) < 0.04
     turns = params["magnitude"][second_policy, 1]
     assert set(turns) == {-30.0, 30.0} and abs(turns.mean()) < 2.5
-    assert_allclose(params["magnitude"][~second_policy, 1], 4 / 9)
+    assert_allclose(params["magnitude"][~second_policy, 1], 255 * 4 / 9)
 
 
 @pytest.mark.parametrize("name", POLICIES)
