@@ -179,7 +179,7 @@ class GANAugment(Sampler):
         wanted = self.sampling_strategy_
         new = np.repeat(np.array(list(wanted), y.dtype), list(wanted.values()))
         if not len(new):
-            return X, y
+            return X.copy(), y.copy()
         made = self.sample(new, _seed(rng)).reshape(len(new), -1)
         return np.concatenate([X, made]), np.concatenate([y, new])
 

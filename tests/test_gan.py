@@ -544,6 +544,13 @@ def quick(**options):
     return GANAugment(**{"random_state": 0, "epochs": 2, "width": 8, "latent_size": 4, **options})
 
 
+def test_enlarging_nothing_gives_copies():
+    X, y = np.random.default_rng(0).normal(size=(40, 2)), np.repeat([0, 1], 20)
+    X_new, y_new = quick().fit_resample(X, y)
+    np.testing.assert_array_equal(X_new, X)
+    assert not np.shares_memory(X_new, X) and not np.shares_memory(y_new, y)
+
+
 @pytest.mark.parametrize("conditional", [True, False])
 def test_new_samples_lie_at_their_class(conditional):
     X, y = three_classes((60, 60, 60))

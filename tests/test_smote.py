@@ -53,6 +53,7 @@ CASES = {
     "SMOTE dict": (SMOTE, {"sampling_strategy": {1: 60, 2: 33}}),
     "borderline-1": (BorderlineSMOTE, {}),
     "borderline-2": (BorderlineSMOTE, {"kind": "borderline-2"}),
+    "borderline-2 k=30": (BorderlineSMOTE, {"kind": "borderline-2", "k_neighbors": 30}),
     "borderline m=4": (BorderlineSMOTE, {"m_neighbors": 4, "k_neighbors": 2}),
     "ADASYN": (ADASYN, {}),
     "ADASYN not minority": (ADASYN, {"sampling_strategy": "not minority", "n_neighbors": 3}),
@@ -102,6 +103,36 @@ def test_smotenc_beside_imbalanced_learn(kind):
     for seed in (0, 1):
         options = {"categorical_features": [1, 3], "random_state": seed}
         assert_same(SMOTENC(**options), theirs(SMOTENC, options), *mixed(kind, seed))
+
+
+def test_smotenc_draws_for_columns_in_the_order_given():
+    X, y = mixed("codes")
+    options = {"categorical_features": [3, 1], "random_state": 2}
+    assert_same(SMOTENC(**options), theirs(SMOTENC, options), X, y)
+    want = SMOTENC([3, 1], random_state=2).fit_resample(X, y)[0]
+    same = SMOTENC([-2, 1, 3], random_state=2).fit_resample(X, y)[0]
+    np.testing.assert_array_equal(same, want)
+    mask, sorted_ = (SMOTENC(c, random_state=2).fit_resample(X, y)[0]
+                     for c in (np.array([False, True, False, True, False]), [1, 3]))  # fmt: skip
+    np.testing.assert_array_equal(mask, sorted_)
+    assert not np.array_equal(mask, want)
+
+
+def test_smotenc_takes_missing_categories():
+    """None and nan are categories of their own, as in imbalanced-learn."""
+    pandas = pytest.importorskip("pandas")
+    X, y = mixed("strings")
+    X[::7, 1], X[::5, 3], X[::11, 3] = np.nan, None, np.nan
+    options = {"categorical_features": [1, 3], "random_state": 0}
+    got, want = (s.fit_resample(X, y)[0] for s in (SMOTENC(**options), theirs(SMOTENC, options)))
+    text = [[list(map(str, rows[:, c])) for c in (1, 3)] for rows in (got, want)]
+    assert text[0] == text[1]
+    assert "nan" in text[0][0][len(X) :] and "None" in text[0][1][len(X) :]
+    rest = [0, 2, 4]
+    np.testing.assert_allclose(got[:, rest].astype(float), want[:, rest].astype(float), atol=1e-12)
+    frame = pandas.DataFrame({"n": X[:, 0].astype(float), "s": pandas.Series(X[:, 1], dtype="str")})
+    again = SMOTENC(["s"], random_state=0).fit_resample(frame, y)[0]
+    assert (again.dtypes == frame.dtypes).all() and again["s"][len(X) :].isna().any()
 
 
 @pytest.mark.parametrize("sampler", [SMOTE, BorderlineSMOTE, ADASYN, RandomOverSampler])
@@ -287,6 +318,49 @@ def test_data_frames():
     assert got_y.name == "kind" and (got_y.to_numpy() == want_y).all()
 
 
+def test_columns_that_are_copied_keep_their_dtypes():
+    pandas = pytest.importorskip("pandas")
+    X, y = table((20, 8))
+    frame = pandas.DataFrame({"n": X[:, 0].astype("f4"), "c": np.array(list("abcd"))[y + 1],
+                              "i": np.arange(28, dtype="i1"), "b": X[:, 1] > 0})  # fmt: skip
+    for sampler in (RandomOverSampler(random_state=0), RandomUnderSampler(random_state=0)):
+        got, _ = sampler.fit_resample(frame, y)
+        assert (got.dtypes == frame.dtypes).all()
+    got, _ = SMOTENC(["c", "b"], random_state=0).fit_resample(frame, y)
+    assert got.dtypes.to_dict() == {**frame.dtypes.to_dict(), "i": np.float64}
+    got, _ = SMOTENC([1, 2], random_state=0).fit_resample(frame, y)
+    assert got["i"].dtype == np.int8 and got["n"].dtype == np.float32
+
+
+def test_integers_are_places_whatever_the_columns_are_called():
+    pandas = pytest.importorskip("pandas")
+    X, y = table((20, 8), features=3)
+    frame = pandas.DataFrame({2: np.arange(28) % 3, 1: X[:, 1], 0: X[:, 0]})
+    sampler = SMOTENC([0], random_state=0)
+    sampler.fit_resample(frame, y)
+    assert sampler.categorical_features_.tolist() == [0]
+
+
+@pytest.mark.parametrize("kind", ["O", "str", "category", "bool", "Int64"])
+@pytest.mark.parametrize("sampler", [RandomUnderSampler, RandomOverSampler, SMOTE, ADASYN])
+def test_labels_of_every_kind(sampler, kind):
+    pandas = pytest.importorskip("pandas")
+    X, y = table((20, 8))
+    values = y if kind in ("bool", "Int64") else np.array(["a", "b"], dtype=object)[y]
+    labels = values if kind == "O" else pandas.Series(values).astype(kind)
+    _, got = sampler(random_state=0).fit_resample(X, labels)
+    assert got.dtype == labels.dtype
+    codes = (np.asarray(got) == np.asarray(labels)[y == 1][0]).astype(int)
+    np.testing.assert_array_equal(codes, sampler(random_state=0).fit_resample(X, y)[1])
+
+
+def test_a_smoothed_bootstrap_keeps_floats():
+    X, y = table((20, 8))
+    smoothed = RandomOverSampler(shrinkage=1.0, random_state=0)
+    assert smoothed.fit_resample(X.astype("f4"), y)[0].dtype == np.float32
+    assert smoothed.fit_resample((9 * X).astype(int), y)[0].dtype == np.float64
+
+
 def test_random_samplers_take_anything_and_say_which_rows():
     X = np.array([["a", None], ["b", 2], ["c", 3]], dtype=object)
     over = RandomOverSampler(random_state=0)
@@ -329,11 +403,19 @@ X0, Y0 = table((12, 4), features=2)
         (SMOTE(), X0, Y0[:-1], ValueError, r"one row for each of 15 labels, got \(16, 2\)"),
         (SMOTE(), X0[:, 0], Y0, ValueError, r"X should be \(N, features\).*got \(16,\)"),
         (SMOTE(), X0, np.eye(2)[Y0], ValueError, r"got shape \(16, 2\); turn one-hot rows"),
+        (SMOTE(), X0, Y0[:, None], ValueError, r"\(16, 1\); take the column by y\[:, 0\]"),
+        (SMOTE(), X0[:, :0], Y0, ValueError, r"and a feature at least, got shape \(16, 0\)"),
+        (RandomOverSampler(), X0[:0], Y0[:0], ValueError, r"at least, got shape \(0, 2\)"),
         (SMOTE(), X0, np.zeros(16), ValueError, "two classes or more, got 1"),
         (SMOTE(), np.where(X0 == X0[3, 1], np.nan, X0), Y0, ValueError,
          r"X should be finite, got nan at \(3, 1\)"),
         (SMOTE(), X0.astype(str), Y0, ValueError, "use SMOTENC"),
         (SMOTENC([0]), np.array([["a", "b"]] * 16), Y0, ValueError, r"columns \[1\] should be num"),
+        (SMOTENC([1]), np.array([["0.5", "b"]] * 16), Y0, ValueError, r"strings \(<U3\); pass an"),
+        (SMOTENC([1]), np.array([[0.5, "b"]] * 15 + [[0.5, 2]], dtype=object), Y0, ValueError,
+         "column 1 holds categories of several types"),
+        (SMOTENC(1), X0, Y0, ValueError, "should be a list of columns of X, got 1"),
+        (SMOTENC("name"), X0, Y0, ValueError, "should be a list of columns of X, got 'name'"),
         (SMOTENC([]), X0, Y0, ValueError, "no column of categories"),
         (SMOTENC([0, 1]), X0, Y0, ValueError, "no column of numbers"),
         (SMOTENC([2]), X0, Y0, ValueError, r"columns of X, which has 2, got \[2\]"),
@@ -345,11 +427,17 @@ X0, Y0 = table((12, 4), features=2)
         (SMOTE(sampling_strategy=0.5), X0, Y0 + np.arange(16) % 2, ValueError, "needs two classes"),
         (SMOTE(sampling_strategy={1: 3}), X0, Y0, ValueError, "at least the 4 samples"),
         (SMOTE(sampling_strategy={7: 3}), X0, Y0, ValueError, r"does not hold: \[7\]"),
+        (SMOTE(sampling_strategy={1: np.nan}), X0, Y0, ValueError, r"y\[1\] .* a count, got nan"),
+        (SMOTE(sampling_strategy={1: None}), X0, Y0, ValueError, r"y\[1\] .* a count, got None"),
+        (BorderlineSMOTE(kind="borderline-2", k_neighbors=16, m_neighbors=2), X0, Y0, ValueError,
+         "k_neighbors=16 needs at least 17 samples, but X has 16"),
         (SMOTE(sampling_strategy=[1]), X0, Y0, TypeError, "a dict of class and size"),
         (SMOTE(sampling_strategy=True), X0, Y0, TypeError, "should be a number"),
         (RandomUnderSampler(sampling_strategy={0: 99}), X0, Y0, ValueError, "at most the 12"),
         (RandomUnderSampler(sampling_strategy=0.1), X0, Y0, ValueError, "asks for 40 samples"),
         (RandomOverSampler(shrinkage=-1), X0, Y0, ValueError, "at least 0 for each class"),
+        (RandomOverSampler(shrinkage=np.inf), X0, Y0, ValueError, "should be finite.*got inf for"),
+        (RandomOverSampler(shrinkage="x"), X0, Y0, TypeError, "shrinkage should be None, a number"),
         (RandomOverSampler(shrinkage={}), X0, Y0, ValueError, "got None for class 1"),
         (SMOTE(random_state="x", k_neighbors=1), X0, Y0, TypeError, "random_state should be None"),
         (SMOTE(random_state=-1, k_neighbors=1), X0, Y0, ValueError, "got -1"),
@@ -391,6 +479,21 @@ def test_a_failed_call_leaves_the_sampler_as_it_was():
     with pytest.raises(ValueError, match="at least 6"):
         sampler.fit_resample(X0, Y0)
     assert vars(sampler) == before
+    with pytest.raises(ValueError, match="no argument 'k'"):
+        sampler.set_params(k_neighbors=1, k=3)
+    assert sampler.k_neighbors == 5
+
+
+@pytest.mark.parametrize("sampler", [SMOTE, ADASYN])
+def test_a_failed_call_draws_nothing(sampler):
+    """Class 2 is too small, or has no strangers; class 1 comes before it."""
+    X, y = table((30, 12, 9))
+    X[y == 2] += 100
+    state = np.random.RandomState(0)
+    k = {"k_neighbors": 9} if sampler is SMOTE else {"n_neighbors": 5}
+    with pytest.raises((ValueError, RuntimeError), match="class 2"):
+        sampler(random_state=state, **k).fit_resample(X, y)
+    assert state.rand() == np.random.RandomState(0).rand()
 
 
 def test_arguments_are_shown_and_unknown_ones_refused():

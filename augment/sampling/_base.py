@@ -46,11 +46,12 @@ class Sampler:
             ValueError: no such argument.
         """
         known = self.get_params()
-        for name, value in params.items():
+        for name in params:
             if name not in known:
                 raise ArgumentError(
                     f"{type(self).__name__} has no argument {name!r}; it has {', '.join(known)}"
                 )
+        for name, value in params.items():
             setattr(self, name, value)
         return self
 
@@ -69,6 +70,7 @@ class Sampler:
             ``(X, y)`` of the types given. The given samples come first, in their order, then the
             new ones by class; where classes shrink, what is kept stands by class. Samplers that
             interpolate return integer data as float64: new samples lie between whole numbers.
+            Columns of a data frame that are only copied keep their dtypes.
 
         Raises:
             ValueError: shapes that do not fit, values that are not finite, or a class with too
@@ -81,7 +83,7 @@ class Sampler:
         new_samples, new_labels = work._resample(flat, labels)
         vars(self).update({k: v for k, v in vars(work).items() if not k.startswith("_")})
         new_samples = new_samples.reshape(-1, *samples.shape[1:])
-        return _like(new_samples, X), _like(new_labels, y)
+        return _like(new_samples, X, work._new_columns(flat.shape[1])), _like(new_labels, y)
 
     def _checked(self, X, y):
         """Samples and labels as arrays."""
@@ -92,7 +94,15 @@ class Sampler:
                 f"{name}: X should be (N, features) with one row for each of {len(labels)} "
                 f"labels, got {samples.shape}"
             )
+        if not samples.size:
+            raise ArgumentError(
+                f"{name}: X should hold a sample and a feature at least, got shape {samples.shape}"
+            )
         return (self._numbers(samples) if self._interpolates else samples), labels
+
+    def _new_columns(self, count):
+        """Which of ``count`` columns hold new values, not only copies."""
+        return np.full(count, self._interpolates)
 
     def _wanted(self, labels):
         """How many samples of each class to add, or to keep."""
@@ -152,20 +162,23 @@ def _labels(y, name):
         raise ArgumentError(f"{name}: y is missing; fit_resample takes samples and their labels")
     y = _plain(y, "y")
     if y.ndim != 1:
+        column = y.ndim == 2 and y.shape[1] == 1
         hint = "; turn one-hot rows into labels by y.argmax(1)" if y.ndim == 2 else ""
+        hint = "; take the column by y[:, 0]" if column else hint
         raise ArgumentError(f"{name}: y should be labels of shape (N,), got shape {y.shape}{hint}")
     if y.dtype.kind == "f" and not np.isfinite(y).all():
         raise ArgumentError(f"{name}: y should be finite")
     return y
 
 
-def _like(array, given):
-    """``array`` in the type of what the user gave."""
+def _like(array, given, made=()):
+    """``array`` in the type of what the user gave; ``made`` says which columns are new values."""
     if isinstance(given, Tensor):
         return wrap(np.ascontiguousarray(array))
     if hasattr(given, "columns"):
         frame = type(given)(array, columns=given.columns)
-        kept = {c: t for c, t in given.dtypes.items() if getattr(t, "kind", "O") not in "iub"}
+        kept = {c: t for (c, t), new in zip(given.dtypes.items(), made, strict=True)
+                if not new or getattr(t, "kind", "O") not in "iub"}  # fmt: skip
         return frame.astype(kept).infer_objects()
     if hasattr(given, "to_numpy"):
         return type(given)(array, name=given.name, dtype=given.dtype)

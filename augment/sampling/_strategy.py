@@ -101,7 +101,7 @@ def _by_class(sizes, have, over):
         )
     wanted = {}
     for c, n in sizes.items():
-        if int(n) != n or n < 0:
+        if not (isinstance(n, Real) and float(n).is_integer() and n >= 0):
             raise ArgumentError(f"sampling_strategy[{c!r}] should be a count, got {n!r}")
         if over and n < have[c]:
             raise ArgumentError(

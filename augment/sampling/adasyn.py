@@ -52,34 +52,34 @@ class ADASYN(Sampler):
     def _resample(self, X, y):
         check_count(self.n_neighbors, "ADASYN: n_neighbors", 1)
         rng = random_state_of(self.random_state)
-        samples, labels = [X], [y]
-        for label, count in self.sampling_strategy_.items():
-            if not count:
-                continue
-            members = np.flatnonzero(y == label)
+        wanted = [(c, n, np.flatnonzero(y == c)) for c, n in self.sampling_strategy_.items() if n]
+        for label, _, members in wanted:
             demand_enough(self.n_neighbors, len(members), "ADASYN", "n_neighbors", label)
-            new = self._new(X[members], self._shares(X, y, members, label), count, rng)
+        jobs = [(c, X[members], self._starts(X, y, members, c, n)) for c, n, members in wanted]
+        samples, labels = [X], [y]
+        for label, points, starts in jobs:
+            new = self._new(points, starts, rng)
             samples.append(new)
             labels.append(np.full(len(new), label, y.dtype))
         return np.concatenate(samples), np.concatenate(labels)
 
-    def _shares(self, X, y, members, label):
-        """How much of the new samples each sample of the class starts; they sum to one."""
+    def _starts(self, X, y, members, label, count):
+        """How many of ``count`` new samples each sample of the class starts."""
         strangers = (y[nearest(X, self.n_neighbors, members)] != label).mean(1)
         if not strangers.any():
             raise RuntimeError(
                 f"ADASYN: no sample of class {label!r} has a neighbour of another class, so there "
                 "is nothing to adapt to; use SMOTE, or a larger n_neighbors"
             )
-        return strangers / strangers.sum()
-
-    def _new(self, points, shares, count, rng):
-        starts = np.rint(shares * count).astype(int)
+        starts = np.rint(strangers / strangers.sum() * count).astype(int)
         if not starts.any():
             raise ArgumentError(
-                f"ADASYN: {count} new samples shared among {len(points)} round to none; ask for "
+                f"ADASYN: {count} new samples shared among {len(members)} round to none; ask for "
                 "more with sampling_strategy"
             )
+        return starts
+
+    def _new(self, points, starts, rng):
         near = nearest(points, self.n_neighbors)
         rows = np.repeat(np.arange(len(points)), starts)
         columns = rng.choice(self.n_neighbors, size=len(rows))

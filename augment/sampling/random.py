@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from numbers import Real
 
 import numpy as np
@@ -26,7 +27,7 @@ class RandomOverSampler(Sampler):
             to the new samples, of the class's standard deviation in each feature times
             ``shrinkage`` times ``(4 / ((D + 2) N)) ** (1 / (D + 4))`` (Menardi and Torelli,
             "Training and assessing classification rules with imbalanced data", 2014). A dict gives
-            each class its own.
+            each class its own. Integers become float64; imbalanced-learn makes that of float32 too.
 
     Attributes:
         sample_indices_: which row of ``X`` each result was drawn from.
@@ -57,7 +58,8 @@ class RandomOverSampler(Sampler):
             chosen.append(drawn)
             new.append(X[drawn])
             if factors is not None:
-                new[-1] = _smoothed(X, members, drawn, factors[label], rng)
+                moved = _smoothed(X, members, drawn, factors[label], rng)
+                new[-1] = moved.astype(X.dtype if X.dtype.kind == "f" else np.float64)
         self.sample_indices_ = np.concatenate(chosen)
         return np.concatenate(new), y[self.sample_indices_]
 
@@ -68,16 +70,24 @@ class RandomOverSampler(Sampler):
         factors = self.shrinkage
         if isinstance(factors, Real):
             factors = dict.fromkeys(self.sampling_strategy_, factors)
+        if not isinstance(factors, Mapping):
+            raise TypeError(
+                "shrinkage should be None, a number or a dict of class and number, got "
+                f"{type(factors).__name__}"
+            )
         for label in self.sampling_strategy_:
-            if not factors.get(label, -1) >= 0:
+            if not 0 <= factors.get(label, -1) < np.inf:
                 raise ArgumentError(
-                    "shrinkage should be at least 0 for each class that is resampled, got "
-                    f"{factors.get(label)!r} for class {label!r}"
+                    "shrinkage should be finite and at least 0 for each class that is resampled, "
+                    f"got {factors.get(label)!r} for class {label!r}"
                 )
         if X.dtype.kind not in "fiub":
             raise ArgumentError(f"shrinkage needs an X of numbers, got {X.dtype}")
         demand_finite(X, "RandomOverSampler with shrinkage")
         return factors
+
+    def _new_columns(self, count):
+        return np.full(count, self.shrinkage is not None)
 
 
 def _smoothed(X, members, drawn, factor, rng):
@@ -122,9 +132,9 @@ class RandomUnderSampler(Sampler):
 
     def _resample(self, X, y):
         rng, kept = random_state_of(self.random_state), []
-        for label in np.unique(y):
+        for label in np.unique(y).tolist():
             members = np.flatnonzero(y == label)
-            count = self.sampling_strategy_.get(label.item())
+            count = self.sampling_strategy_.get(label)
             if count is not None:
                 members = members[rng.choice(len(members), size=count, replace=self.replacement)]
             kept.append(members)

@@ -57,7 +57,7 @@ class SMOTE(Sampler):
         check_count(self.k_neighbors, f"{name}: k_neighbors", 1)
         jobs = [(c, n, np.flatnonzero(y == c)) for c, n in self.sampling_strategy_.items() if n]
         for label, _, members in jobs:
-            demand_enough(self.k_neighbors, len(members), name, "k_neighbors", label)
+            self._demand_neighbors(X, members, label)
         seed = self.random_state
         if seed is None:
             seed = random_state_of(None)  # one for all classes
@@ -67,6 +67,11 @@ class SMOTE(Sampler):
             samples.append(new)
             labels.append(np.full(len(new), label, y.dtype))
         return np.concatenate(samples), np.concatenate(labels)
+
+    def _demand_neighbors(self, X, members, label):
+        """Raise where a sample of a class cannot have ``k_neighbors`` neighbours."""
+        name = type(self).__name__
+        demand_enough(self.k_neighbors, len(members), name, "k_neighbors", label)
 
     def _new(self, X, y, members, label, count, generator):
         """``count`` new samples of a class. Each call of ``generator`` starts draws."""
@@ -142,6 +147,12 @@ class BorderlineSMOTE(SMOTE):
         self.in_danger_indices = {}
         return super()._resample(X, y)
 
+    def _demand_neighbors(self, X, members, label):
+        if self.kind == "borderline-1":
+            super()._demand_neighbors(X, members, label)
+        else:  # neighbours may be of any class
+            demand_enough(self.k_neighbors, len(X), type(self).__name__, "k_neighbors")
+
     def _new(self, X, y, members, label, count, generator):
         strangers = (y[nearest(X, self.m_neighbors, members)] != label).sum(1)
         danger = members[(strangers >= self.m_neighbors / 2) & (strangers < self.m_neighbors)]
@@ -175,13 +186,14 @@ class SMOTENC(SMOTE):
     random where several are.
 
     Args:
-        categorical_features: indices of the columns of categories, a mask (D,) of bools, or names
-            of columns of a data frame.
+        categorical_features: a list of the columns of categories: indices, a mask (D,) of bools, or
+            names of columns of a data frame. An integer is an index, whatever the names are.
         sampling_strategy: as in :class:`RandomOverSampler`.
         random_state: as in :class:`SMOTE`.
         k_neighbors: how many neighbours; 5.
 
-    ``X`` may hold strings: an object array, or a data frame. Distances are computed in blocks, not
+    ``X`` may hold strings: an object array, or a data frame. In columns of categories None and nan
+    are categories too. Distances are computed in blocks, not
     by a tree, and no one-hot table is made: memory grows with the samples of a class, not with the
     number of categories. As imbalanced-learn 0.14 with the same ``random_state``, under the
     conditions of :class:`SMOTE`.
@@ -226,13 +238,18 @@ class SMOTENC(SMOTE):
             if not len(have):
                 raise ArgumentError(f"SMOTENC: X has no column of {kind} left; use another sampler")
         self._floats = self._continuous(X)
-        found = [np.unique(X[:, c], return_inverse=True) for c in self.categorical_features_]
+        found = [_coded(X[:, c], c) for c in self.categorical_features_]
         self._categories = [values for values, _ in found]
         self._codes = np.stack([codes for _, codes in found], 1)
         return super()._resample(X, y)
 
     def _columns(self, count):
-        """The columns of categories as sorted indices."""
+        """The columns of categories as indices, in the order given: that of the draws."""
+        if isinstance(self.categorical_features, str) or not np.iterable(self.categorical_features):
+            raise ArgumentError(
+                "SMOTENC: categorical_features should be a list of columns of X, got "
+                f"{self.categorical_features!r}"
+            )
         given = list(self.categorical_features)
         if given and all(isinstance(c, bool | np.bool_) for c in given):
             if len(given) != count:
@@ -242,16 +259,22 @@ class SMOTENC(SMOTE):
                 )
             return np.flatnonzero(given)
         if self._names is not None:
-            given = [self._names.index(c) if c in self._names else c for c in given]
+            given = [c if isinstance(c, int | np.integer) or c not in self._names
+                     else self._names.index(c) for c in given]  # fmt: skip
         known = [c for c in given if isinstance(c, int | np.integer) and -count <= c < count]
         if len(known) < len(given):
             raise ArgumentError(
                 f"SMOTENC: categorical_features should be columns of X, which has {count}, got "
                 f"{self.categorical_features!r}"
             )
-        return np.unique(np.array(known, int) % count)
+        return np.array(list(dict.fromkeys(int(c) % count for c in known)), int)
 
     def _continuous(self, X):
+        if X.dtype.kind in "US":  # new numbers would be cut off to the length of the longest string
+            raise ArgumentError(
+                f"SMOTENC: columns {self.continuous_features_.tolist()} should be numbers, got an "
+                f"array of strings ({X.dtype}); pass an array of dtype object, or a data frame"
+            )
         numbers = X[:, self.continuous_features_]
         if numbers.dtype.kind != "f":
             try:
@@ -277,6 +300,39 @@ class SMOTENC(SMOTE):
         ):
             new[:, column] = values[_most_frequent(code[near[rows]], rng)]
         return new
+
+    def _new_columns(self, count):
+        return np.isin(np.arange(count), self.continuous_features_)
+
+
+def _coded(values, column):
+    """Sorted categories of a column, then None, then nan; and the number of each one's."""
+    if values.dtype.kind != "O":
+        return np.unique(values, return_inverse=True)
+    none = np.array([v is None for v in values])
+    nan = ~none & np.array([_is_nan(v) for v in values])
+    known = ~(none | nan)
+    try:
+        categories, found = np.unique(values[known], return_inverse=True)
+    except TypeError as error:
+        raise ArgumentError(
+            f"SMOTENC: column {column} holds categories of several types: {error}; make them "
+            "all strings, or all numbers"
+        ) from None
+    codes = np.empty(len(values), np.intp)
+    codes[known] = found
+    for missing in (none, nan):
+        if missing.any():
+            codes[missing] = len(categories)
+            categories = np.append(categories, values[missing][:1])
+    return categories, codes
+
+
+def _is_nan(value):
+    try:
+        return bool(value != value)
+    except TypeError:  # pandas.NA
+        return True
 
 
 def _most_frequent(codes, rng):
