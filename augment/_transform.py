@@ -52,6 +52,8 @@ class Transform:
     geometric = False
     # Whether the result leaves the range, as that of Normalize: it cannot be scaled back then.
     leaves_range = False
+    # Whether images of a batch get into each other's results: it is not cut into blocks then.
+    mixes = False
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -69,8 +71,8 @@ class Transform:
     def apply(self, batch: np.ndarray, params: dict) -> np.ndarray:
         """The images (n, H, W, C) transformed: uint8, or float in [0, 1], and the same returned.
 
-        Row i depends on image i and row i of the parameters alone. ``batch`` is not written; it
-        may be returned where nothing changes.
+        Row i depends on image i and row i of the parameters alone, unless the class says
+        ``mixes = True``. ``batch`` is not written; it may be returned where nothing changes.
         """
         raise NotImplementedError(f"{type(self).__name__} must write apply(batch, params)")
 
@@ -204,7 +206,7 @@ class Transform:
         out, view = images.empty(shape)
         size = max(math.prod(images.view.shape[1:]), math.prod(shape))
         threads = threads_for(n * size)
-        blocks = blocks_of(n, size, threads)
+        blocks = [slice(0, n)] if self.mixes else blocks_of(n, size, threads)
 
         def work(rows):
             part = params if len(blocks) == 1 else rows_of(params, rows)

@@ -20,6 +20,11 @@ class _Several(Transform):
         """Whether one of the transforms does."""
         return any(t.leaves_range for t in self.transforms)
 
+    @property
+    def mixes(self):
+        """Whether one of the transforms does."""
+        return any(t.mixes for t in self.transforms)
+
     def apply(self, batch, params):
         from .boxes import Bundle
 

@@ -6,9 +6,12 @@ magnitudes with the sign. Images with the same operation at a step go through it
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from ._checks import check_count, check_probability
+from ._layout import Images
 from ._pixels import parts_of, rounded, work_dtype
 from ._policy_tables import POLICIES, published
 from ._resample import INTERPOLATIONS, fill_of
@@ -55,30 +58,47 @@ class _Policy(Transform):
             for number in np.unique(operations[:, step]):
                 if OPERATIONS[number] == "Identity":
                     continue
-                rows = np.flatnonzero(operations[:, step] == number)
-                extras = self._extras(batch, params, rows, step)
-                strength = strengths[rows, step]
-                out[rows] = run_operation(OPERATIONS[number], out[rows], strength, extras)
+                together = np.flatnonzero(operations[:, step] == number)
+                for part, _ in parts_of((len(together), *batch.shape[1:]), pointwise=False):
+                    rows = together[part]
+                    extras = self._extras(batch, params, rows, step)
+                    strength = strengths[rows, step]
+                    out[rows] = run_operation(OPERATIONS[number], out[rows], strength, extras)
         return out
 
     def _extras(self, batch, params, rows, step):
         centers = params["centers"][rows, step] if "centers" in params else None
         partners, fill = None, fill_of(self.fill, batch)
         if "partner" in params:
-            pool = batch if self.partners is None else self._pool(batch)
-            partners = pool[(params["partner"][rows, step] * len(pool)).astype(int)]
+            pool = batch if self.partners is None else _fitting(self.partners, batch)
+            chosen = (params["partner"][rows, step] * len(pool)).astype(int)
+            partners = pool[chosen].astype(batch.dtype, copy=False)
         return Extras(centers, partners, fill, self.interpolation)
 
-    def _pool(self, batch):
-        """The given partners, checked."""
-        kept = isinstance(self.partners, np.ndarray)
-        pool = np.asarray(self.partners, None if kept else batch.dtype)
-        if pool.shape[1:] != batch.shape[1:] or pool.dtype != batch.dtype or not len(pool):
-            raise ValueError(
-                f"partners must be images (M, H, W, C) like those of the batch, {batch.dtype} "
-                f"(M, {', '.join(map(str, batch.shape[1:]))}), got {pool.dtype} {pool.shape}"
-            )
-        return pool
+
+def _fitting(partners, batch):
+    """``partners``, if they are like the images of the batch."""
+    alike = (partners.dtype == np.uint8) == (batch.dtype == np.uint8)
+    if alike and partners.shape[1:] == batch.shape[1:]:
+        return partners
+    raise ValueError(
+        f"partners must be images (M, H, W, C) like those of the batch, {batch.dtype} "
+        f"(M, {', '.join(map(str, batch.shape[1:]))}), got {partners.dtype} {partners.shape}"
+    )
+
+
+def _partner_images(partners):
+    """Partners as an array (M, H, W, C) of what blocks hold, checked; JSON has them as lists."""
+    if partners is None:
+        return None
+    if isinstance(partners, list):
+        partners = np.asarray(partners)
+        if partners.dtype.kind == "i" and partners.min() >= 0 and partners.max() <= 255:
+            partners = partners.astype(np.uint8)
+    images = Images(partners, "NHWC", name="partners")
+    if not len(images):
+        raise ValueError(f"partners must hold at least one image, got shape {images.view.shape}")
+    return images.block(slice(None))
 
 
 def _signed(rng, strengths, signed):
@@ -87,9 +107,18 @@ def _signed(rng, strengths, signed):
     return np.where(signed & negative, -strengths, strengths)
 
 
-def _tables(names, bins, size, levels):
-    """(len(names), bins) magnitudes, and (len(names),) whether they take a sign."""
-    values, signed = zip(*(magnitudes(name, bins, size, levels) for name in names), strict=True)
+def _tables(names, bins, shape, levels):
+    """(len(names), bins) magnitudes, and (len(names),) whether they take a sign.
+
+    Images (H, W, C) that some operation does not take are refused before it happens to be drawn.
+    """
+    if shape[2] not in (1, 3) and not {"Contrast", "Color"}.isdisjoint(names):
+        raise ValueError(
+            "a policy with Contrast or Color expects 1 (grey) or 3 (RGB) channels, got "
+            f"{shape[2]} in images of shape {shape} (H, W, C)"
+        )
+    found = (magnitudes(name, bins, shape[:2], levels) for name in names)
+    values, signed = zip(*found, strict=True)
     return np.array(values), np.array(signed)
 
 
@@ -112,16 +141,17 @@ class AutoAugment(_Policy):
         levels: the magnitudes that levels stand for, "torchvision" or "paper"; see
             :mod:`tensorgrad.augment.operations`.
         bins: the number of levels.
-        partners: images (M, H, W, C) that the operation SamplePairing mixes in, of the size and
-            dtype of the batch; floats in 0..1.
+        partners: images (M, H, W, C) that the operation SamplePairing mixes in, of the size of
+            the batch: uint8 for uint8, floats in 0..1 for floats.
 
-    Without ``partners``, SamplePairing takes the images that it is given with: those of the
-    batch, or of a block of it, where the batch is large. Only then does an image depend on what
-    else is in the batch.
+    Without ``partners``, SamplePairing takes images of the batch that it is called with. Only
+    then does an image depend on what else is in the batch. A batch is then not worked on in
+    blocks, but as a whole: on one thread, and with more memory.
 
     Raises:
         ValueError: an unknown policy, operation or ``levels``, a probability or level out of
-            range.
+            range, partners of other sizes or values.
+        TypeError: partners of another dtype.
 
     Source: Cubuk et al., "AutoAugment: Learning Augmentation Policies from Data", CVPR 2019.
     In their use for CIFAR and SVHN, Cutout follows the policy.
@@ -135,10 +165,15 @@ class AutoAugment(_Policy):
         self, policy="imagenet", interpolation: str = "nearest", fill: float | tuple = 0.0,
         levels: str = "torchvision", bins: int = 10, partners=None,
     ):  # fmt: skip
-        self.policy = policy
+        self.bins, self.levels = check_count(bins, "bins", 1), _check_levels(levels)
+        self.policy = _checked_policy(policy, self.bins)
         self.interpolation, self.fill = _check_interpolation(interpolation), fill
-        self.levels, self.bins, self.partners = _check_levels(levels), bins, partners
-        self.subpolicies()
+        self.partners = _partner_images(partners)
+
+    @property
+    def mixes(self):
+        """Whether images of the batch are mixed in."""
+        return self.partners is None and "SamplePairing" in self._arrays[0]
 
     def subpolicies(self) -> list:
         """The policy as a list of sub-policies, each a tuple of (operation, probability, level).
@@ -146,15 +181,9 @@ class AutoAugment(_Policy):
         >>> len(AutoAugment("svhn").subpolicies())
         25
         """
-        if isinstance(self.policy, str):
-            if self.policy not in POLICIES:
-                raise ValueError(
-                    f"policy must be one of {', '.join(POLICIES)} or a list of sub-policies, got "
-                    f"{self.policy!r}"
-                )
-            return published(self.policy)
-        return _checked_policy(self.policy, self.bins)
+        return published(self.policy) if isinstance(self.policy, str) else list(self.policy)
 
+    @functools.cached_property
     def _arrays(self):
         """Names, probabilities and levels of all sub-policies, each (sub-policies, steps)."""
         entries = [list(zip(*sub, strict=True)) for sub in self.subpolicies()]
@@ -163,10 +192,10 @@ class AutoAugment(_Policy):
 
     def sample(self, n, shape, rng):
         """A program for each image; middles of Cutout and partners where they occur."""
-        names, probabilities, levels = self._arrays()
+        names, probabilities, levels = self._arrays
         unique = tuple(np.unique(names).tolist())
         place = np.searchsorted(unique, names)
-        values, signed = _tables(unique, self.bins, shape[:2], self.levels)
+        values, signed = _tables(unique, self.bins, shape, self.levels)
         chosen = rng.choice(len(names))
         steps = names.shape[1]
         on = rng.random(steps) < probabilities[chosen]
@@ -184,33 +213,43 @@ class AutoAugment(_Policy):
 
 
 def _checked_policy(policy, bins):
-    """``policy`` as a list of tuples; ValueError names what does not fit."""
-    subpolicies = [tuple(tuple(entry) for entry in sub) for sub in policy]
-    if not subpolicies or len({len(sub) for sub in subpolicies}) != 1 or not subpolicies[0]:
+    """``policy`` as its name or a list of tuples; ValueError names what does not fit."""
+    known = isinstance(policy, str) and policy in POLICIES
+    if isinstance(policy, str) and not known:
+        raise ValueError(
+            f"policy must be one of {', '.join(POLICIES)} or a list of sub-policies, got {policy!r}"
+        )
+    given = published(policy) if known else policy
+    try:
+        subpolicies = [[tuple(entry) for entry in sub] for sub in given]
+    except TypeError:
+        raise ValueError(
+            "policy must be a list of sub-policies, each a list of (operation, probability, "
+            f'level) such as [("Invert", 0.5, None), ("Rotate", 0.7, 2)], got {policy!r}'
+        ) from None
+    if len({len(sub) for sub in subpolicies}) != 1 or not subpolicies[0]:
         raise ValueError(
             "policy must hold at least one sub-policy, all with the same number of operations, "
             f"got lengths {[len(sub) for sub in subpolicies]}"
         )
-    for i, sub in enumerate(subpolicies):
-        for entry in sub:
-            _check_entry(entry, f"policy[{i}]", bins)
-    return subpolicies
+    checked = [
+        tuple(_checked_entry(entry, f"policy[{i}]", bins) for entry in sub)
+        for i, sub in enumerate(subpolicies)
+    ]
+    return policy if known else checked
 
 
-def _check_entry(entry, where, bins):
+def _checked_entry(entry, where, bins):
     if len(entry) != 3 or entry[0] not in OPERATIONS:
         raise ValueError(
             f"{where} must hold (operation, probability, level) with one of the operations "
             f"{', '.join(OPERATIONS)}, got {entry!r}"
         )
     name, probability, level = entry
-    check_probability(probability, f"the probability of {name} in {where}")
-    if level is None and name in WITHOUT_MAGNITUDE:
-        return
-    if level is None or int(level) != level or not 0 <= level < bins:
-        raise ValueError(
-            f"the level of {name} in {where} must be an integer from 0 to {bins - 1}, got {level!r}"
-        )
+    probability = check_probability(probability, f"the probability of {name} in {where}")
+    if level is not None or name not in WITHOUT_MAGNITUDE:
+        level = check_count(level, f"the level of {name} in {where}", 0, bins - 1)
+    return name, probability, level
 
 
 def _check_levels(levels):
@@ -259,7 +298,7 @@ class RandAugment(_Policy):
     def sample(self, n, shape, rng):
         """A program for each image."""
         names = RANDAUGMENT_OPERATIONS
-        values, signed = _tables(names, self.num_magnitude_bins, shape[:2], self.levels)
+        values, signed = _tables(names, self.num_magnitude_bins, shape, self.levels)
         drawn = rng.integers(0, len(names), self.num_ops)
         strengths = _signed(rng, values[drawn, self.magnitude], signed[drawn])
         return {"operation": _numbers(names)[drawn], "magnitude": strengths}
@@ -296,7 +335,7 @@ class TrivialAugmentWide(_Policy):
     def sample(self, n, shape, rng):
         """A program of one step for each image."""
         names = RANDAUGMENT_OPERATIONS
-        values, signed = _tables(names, self.num_magnitude_bins, shape[:2], self.levels)
+        values, signed = _tables(names, self.num_magnitude_bins, shape, self.levels)
         drawn = rng.integers(0, len(names), 1)
         level = rng.integers(0, self.num_magnitude_bins, 1)
         strengths = _signed(rng, values[drawn, level], signed[drawn])
@@ -305,6 +344,8 @@ class TrivialAugmentWide(_Policy):
 
 class AugMix(_Policy):
     """A weighted mean of the image and of chains of operations on it; arguments as torchvision's.
+
+    uint8 is rounded to the nearest, where torchvision truncates.
 
     Args:
         severity: levels are drawn from the lowest ``severity`` of 10.
@@ -336,7 +377,7 @@ class AugMix(_Policy):
         self.severity = check_count(severity, "severity", 1, _AUGMIX_BINS)
         self.mixture_width = check_count(mixture_width, "mixture_width", 1)
         if chain_depth != -1:
-            check_count(chain_depth, "chain_depth", 1)
+            check_count(chain_depth, "chain_depth other than -1", 1)
         if not 0 < alpha < np.inf:
             raise ValueError(f"alpha must be a number above 0, got {alpha!r}")
         self.chain_depth, self.alpha, self.all_ops = chain_depth, alpha, all_ops
@@ -345,8 +386,8 @@ class AugMix(_Policy):
     def sample(self, n, shape, rng):
         """Programs (n, chains, steps), and the weights of the image and of each chain."""
         names = (*_MOVES, *_VALUES, *(_ENHANCERS if self.all_ops else ()))
-        values, signed = _tables(names, _AUGMIX_BINS, shape[:2], self.levels)
-        chains = self.mixture_width, max(self.chain_depth, 3 if self.chain_depth == -1 else 1)
+        values, signed = _tables(names, _AUGMIX_BINS, shape, self.levels)
+        chains = self.mixture_width, 3 if self.chain_depth == -1 else self.chain_depth
         drawn = rng.integers(0, len(names), chains)
         level = rng.integers(0, self.severity, chains)
         strengths = _signed(rng, values[drawn, level], signed[drawn])

@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
+import tensorgrad as torch
 from tensorgrad import augment
 from tensorgrad.augment import blur, colour, histogram
 from tensorgrad.augment._policy_tables import published
@@ -339,6 +340,27 @@ def test_sample_pairing_takes_partners_from_the_batch():
     assert abs(t.replay(x, params) - expected).max() <= 1e-6
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("inside", [False, True], ids=["alone", "in a pipeline"])
+def test_sample_pairing_takes_partners_from_all_of_a_large_batch(threads, inside):
+    x = images(400, (32, 32))  # more than a block, and worth a second thread
+    t = augment.AutoAugment(PAIRING)
+    whole = augment.Compose([augment.HorizontalFlip(0.0), t]) if inside else t
+    params = whole.draw(x, seed=0, layout="NHWC")
+    drawn = params["inner"][1] if inside else params
+    partners = x[(drawn["partner"][:, 0] * 400).astype(int)]
+    expected = np.floor(0.6 * x + 0.4 * partners + 0.5)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        found = whole.replay(x, params, layout="NHWC")
+        beside = whole.replay(x, params, layout="NHWC", masks=x[..., 0])["images"]
+    finally:
+        torch.set_num_threads(before)
+    assert_allclose(found, expected, atol=1)  # 0.6 and 0.4 in float32
+    assert_array_equal(beside, found)
+
+
 @pytest.mark.parametrize("dtype", ["u1", "f4"])
 def test_with_partners_an_image_depends_on_itself_alone(dtype):
     x = images(8) if dtype == "u1" else images(8).astype(dtype) / 255
@@ -353,6 +375,21 @@ def test_with_partners_an_image_depends_on_itself_alone(dtype):
     assert_array_equal(again(x, seed=0, epoch=0, layout="NHWC"), whole)
     with pytest.raises(ValueError, match=r"partners must be images .*16, 16, 3"):
         t(x[:, :8], seed=0, layout="NHWC")
+    with pytest.raises(ValueError, match=r"partners must be images .*, got "):
+        t(x / 255 if dtype == "u1" else (x * 255).astype(np.uint8), seed=0, layout="NHWC")
+
+
+@pytest.mark.parametrize("kind", ["f2", "f4", "f8"])
+def test_partners_may_be_of_any_floating_dtype_and_tensors(kind):
+    x, pool = ((images(4, seed=i) / 255).astype("f4") for i in (0, 1))
+    want = augment.AutoAugment(PAIRING, partners=pool)(x, seed=0, layout="NHWC")
+    for partners in (pool.astype(kind), torch.from_numpy(pool.astype(kind))):
+        t = augment.AutoAugment(PAIRING, partners=partners)
+        found = t(x.astype(kind), seed=0, layout="NHWC")
+        assert found.dtype == kind
+        assert_allclose(found, want, atol=2e-3 if kind == "f2" else 1e-6)
+        again = augment.from_json(t.to_json())
+        assert_array_equal(again(x.astype(kind), seed=0, layout="NHWC"), found)
 
 
 # --- what holds for all ----------------------------------------------------------------------
@@ -425,8 +462,20 @@ MISTAKES = [
     (lambda: augment.AutoAugment([[("Invert", 1, None)], []]), r"lengths \[1, 0\]"),
     (lambda: augment.AutoAugment([[("Blur", 1.0, 3)]]), r"policy\[0\] must hold .*'Blur'"),
     (lambda: augment.AutoAugment([[("Rotate", 1.2, 3)]]), "probability of Rotate.* got 1.2"),
-    (lambda: augment.AutoAugment([[("Rotate", 1.0, 10)]]), "level of Rotate.*0 to 9, got 10"),
+    (lambda: augment.AutoAugment([[("Rotate", 1.0, 10)]]), "level of Rotate.* at most 9, got 10"),
     (lambda: augment.AutoAugment([[("Rotate", 1.0, None)]]), "level of Rotate"),
+    (lambda: augment.AutoAugment([[("Rotate", 1.0, 3.0)]]), "level of Rotate.* integer.*got 3.0"),
+    (lambda: augment.AutoAugment([[("Invert", 1.0, "a")]]), "level of Invert .* got 'a'"),
+    (lambda: augment.AutoAugment([("Rotate", 1.0, 3), ("Invert", 1.0, None)]),
+     r"policy must be a list of sub-policies, each a list of .* got \[\('Rotate', 1.0, 3\)"),
+    (lambda: augment.AutoAugment(None), "policy must be a list of sub-policies.* got None"),
+    (lambda: augment.AutoAugment("svhn", bins=5), r"level of .* at most 4, got [5-9]"),
+    (lambda: augment.AutoAugment(bins=10.0), "bins must be an integer of at least 1, got 10.0"),
+    (lambda: augment.AutoAugment(PAIRING, partners=np.zeros((0, 4, 4, 3))), "partners must hold"),
+    (lambda: augment.AutoAugment(PAIRING, partners=np.zeros((4, 4, 3))),
+     r"partners: layout 'NHWC' needs 4 dimensions, got shape \(4, 4, 3\)"),
+    (lambda: augment.AutoAugment(PAIRING, partners=np.full((1, 4, 4, 3), 2.0)),
+     "partners of shape .* hold values from 2 to 2"),
     (lambda: augment.AutoAugment(levels="tf"), 'levels must be "torchvision" or "paper"'),
     (lambda: augment.AutoAugment(interpolation="cubic"), "interpolation must be one of"),
     (lambda: augment.RandAugment(0), "num_ops must be an integer of at least 1"),
@@ -434,9 +483,31 @@ MISTAKES = [
     (lambda: augment.TrivialAugmentWide(1), "num_magnitude_bins"),
     (lambda: augment.AugMix(severity=11), "severity must be .* at most 10"),
     (lambda: augment.AugMix(mixture_width=0), "mixture_width"),
-    (lambda: augment.AugMix(chain_depth=0), "chain_depth"),
+    (lambda: augment.AugMix(chain_depth=0), "chain_depth other than -1 must be an integer of"),
     (lambda: augment.AugMix(alpha=0), "alpha must be a number above 0"),
 ]
+
+
+@pytest.mark.parametrize("t", [
+    *map(augment.AutoAugment, POLICIES), augment.RandAugment(), augment.TrivialAugmentWide(),
+    augment.AugMix(),
+], ids=repr)  # fmt: skip
+def test_channels_are_refused_whatever_is_drawn(t):
+    for n in (0, 1):
+        with pytest.raises(ValueError, match=r"expects 1 \(grey\) or 3 \(RGB\) channels, got 4"):
+            t(np.zeros((n, 4, 8, 8)), seed=0)
+    plain = augment.AutoAugment([[("Rotate", 1.0, 9), ("Equalize", 1.0, None)]])
+    assert plain(np.zeros((2, 5, 8, 8)), seed=0).shape == (2, 5, 8, 8)
+    assert augment.AugMix(all_ops=False)(np.zeros((2, 4, 8, 8))).shape == (2, 4, 8, 8)
+
+
+def test_a_policy_is_kept_as_it_was_given():
+    mine = [[["Rotate", 1, 9]]]
+    t = augment.AutoAugment(mine)
+    mine[0][0][2] = 77
+    assert t.subpolicies() == [(("Rotate", 1.0, 9),)]
+    t.subpolicies().clear()
+    assert len(t.subpolicies()) == 1
 
 
 @pytest.mark.parametrize("mistake, message", MISTAKES, ids=range(len(MISTAKES)))
