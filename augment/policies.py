@@ -146,7 +146,7 @@ class AutoAugment(_Policy):
 
     Without ``partners``, SamplePairing takes images of the batch that it is called with. Only
     then does an image depend on what else is in the batch. A batch is then not worked on in
-    blocks, but as a whole: on one thread, and with more memory.
+    blocks, but as a whole: on one thread, in up to five times the batch's memory.
 
     Raises:
         ValueError: an unknown policy, operation or ``levels``, a probability or level out of

@@ -9,12 +9,14 @@ from tensorgrad.errors import ArgumentError, missing
 from ._checks import check_count
 from ._layout import Images
 from ._random import KeyedRng
-from ._transform import Transform
+from ._transform import Transform, part_of_key
+from .geometry import FiveCrop
 from .mixers import Mixer
 from .soft_targets import array_of, weights_of
 
 # Inches of one picture on the sheet.
 _CELL = 1.3
+_RESULT = "what transform returned"
 
 
 def show(
@@ -25,7 +27,8 @@ def show(
 
     Args:
         transform: a :class:`Transform`, a :class:`Mixer`, or any function of the images that
-            returns images of the same number.
+            returns images of the same number. Of a :class:`FiveCrop` or :class:`TenCrop`, time k
+            is its crop k.
         images: one image or a batch, array or Tensor, of one, three or four channels.
         targets: labels or weights of the images, which a mixer needs; the largest two weights are
             written under each mixed image.
@@ -34,15 +37,16 @@ def show(
         seed: of the draws.
         layout: as for :class:`Transform`; a mixer's own by default.
         value_range: of floating-point images, that for black and that for white.
-        class_names: what is written for each class; its number by default.
+        class_names: what is written for each class, a list or dict; its number by default.
 
     Returns:
         A matplotlib ``Figure``. It belongs to no window: a notebook draws it where it is the last
         value of a cell, ``fig.savefig("sheet.png")`` writes it.
 
     Raises:
-        ValueError: a wrong number of titles, no images, channels that cannot be drawn, a mixer
-            without targets.
+        ValueError: a wrong number of titles or class names, no images, channels that cannot be
+            drawn, a mixer without targets, more times than there are crops.
+        TypeError: ``transform`` is none of the above, or gives images of another dtype.
         ImportError: matplotlib is not installed.
 
     >>> from tensorgrad import augment, datasets
@@ -52,18 +56,24 @@ def show(
     9
     """
     check_count(n, "n", 1)
+    seed = part_of_key(seed, "seed")
+    if not callable(transform) or isinstance(transform, type):
+        raise TypeError(
+            "transform must be a Transform, a Mixer or a function of images, got "
+            f"{transform if isinstance(transform, type) else type(transform).__name__}"
+        )
     titles = ["before", *map(str, range(1, n + 1))] if titles is None else list(titles)
     if len(titles) != n + 1:
         raise ArgumentError(f"titles should name {n + 1} columns, got {len(titles)}")
     if isinstance(transform, Mixer):
         layout = layout or getattr(transform, "layout", None)
     before = Images(images, layout, value_range)
-    if not len(before):
-        raise ArgumentError(f"images should hold at least one, got shape {tuple(images.shape)}")
+    if not before.view.size:
+        raise ArgumentError(f"images should hold at least one, got shape {np.shape(images)}")
     columns, notes = [_pictures(before)], [[""] * len(before)]
     for time in range(n):
         result, weights = _applied(transform, images, targets, seed, time, layout, value_range)
-        columns.append(_pictures(_loose(result, before.layout, value_range)))
+        columns.append(_pictures(_loose(result, before.layout, value_range), _RESULT))
         if len(columns[-1]) != len(before):
             raise ArgumentError(
                 f"transform should return as many images as it takes, {len(before)}, got "
@@ -83,9 +93,17 @@ def _applied(transform, images, targets, seed, time, layout, value_range):
         rng = KeyedRng(seed, time, [0])
         return transform.apply(images, targets, transform.sample(len(x), x.shape, rng))
     if isinstance(transform, Transform):
-        options = {"seed": seed, "epoch": time, "layout": layout, "value_range": value_range}
-        return transform(images, **options), None
+        options = {"layout": layout, "value_range": value_range}
+        if isinstance(transform, FiveCrop):
+            return _crop(transform(images, **options), time), None
+        return transform(images, seed=seed, epoch=time, **options), None
     return transform(images), None
+
+
+def _crop(crops, time):
+    if time < len(crops):
+        return crops[time]
+    raise ArgumentError(f"n must be at most {len(crops)}, the number of crops")
 
 
 def _classes(mixer, targets):
@@ -98,18 +116,18 @@ def _classes(mixer, targets):
 
 def _loose(images, layout, value_range):
     """Results for drawing: what lies outside the range is drawn as its end."""
-    array = array_of(images, "what transform returned")
+    array = array_of(images, _RESULT)
     if array.dtype.kind == "f":
         array = np.clip(array, *value_range)
-    return Images(array, layout if len(layout) == array.ndim else None, value_range)
+    return Images(array, layout if len(layout) == array.ndim else None, value_range, _RESULT)
 
 
-def _pictures(images):
+def _pictures(images, name="images"):
     """(N, H, W, C) as matplotlib draws it, floats in [0, 1]."""
     block = images.block(slice(None))
     if block.shape[-1] not in (1, 3, 4):
         raise ArgumentError(
-            f"images should have 1, 3 or 4 channels to be drawn, got {block.shape[-1]} with "
+            f"{name} should have 1, 3 or 4 channels to be drawn, got {block.shape[-1]} with "
             f"layout {images.layout}"
         )
     return block
@@ -120,9 +138,19 @@ def _notes(weights, class_names):
     lines = []
     for row in weights_of(weights, None):
         best = [c for c in np.argsort(-row, kind="stable")[:2] if row[c] > 0]
-        named = [(str(c) if class_names is None else class_names[c], row[c]) for c in best]
-        lines.append("  ".join(f"{name}: {weight:.2f}" for name, weight in named))
+        lines.append("  ".join(f"{_name_of(c, class_names)}: {row[c]:.2f}" for c in best))
     return lines
+
+
+def _name_of(label, class_names):
+    if class_names is None:
+        return label
+    try:
+        return class_names[label]
+    except LookupError:
+        raise ArgumentError(
+            f"class_names should name each class, got {len(class_names)} without one for {label}"
+        ) from None
 
 
 def _sheet(columns, notes, titles):

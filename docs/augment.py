@@ -76,7 +76,7 @@ SHEETS = {
     "compose": "Pipelines",
 }  # fmt: skip
 SIDE, TIMES, ROWS = 56, 5, 12
-DRAWS = 40  # of a policy, until each of its operations has been drawn
+DRAWS = 40  # of a transform: some refuse an image only where they are drawn to change it
 STEPS = 120  # of training the network that SnapMix asks
 
 

@@ -83,9 +83,44 @@ def test_mixers_are_shown_with_their_weights():
     assert fig.axes[0].images[0].get_array().shape == (4, 4, 3)
 
 
+@pytest.mark.parametrize(("cls", "count"), [(augment.FiveCrop, 5), (augment.TenCrop, 10)])
+def test_crops_are_shown_one_after_another(cls, count):
+    images = np.random.default_rng(0).random((2, 1, 8, 6))
+    rows = drawn(show(cls(4), images, n=count), 2)
+    for k, crop in enumerate(cls(4)(images)):
+        np.testing.assert_array_equal([row[k + 1] for row in rows], crop[:, 0])
+    with pytest.raises(ValueError, match=f"n must be at most {count}, the number of crops"):
+        show(cls(4), images, n=count + 1)
+    assert len(show(cls(4), images.transpose(0, 2, 3, 1), n=2, layout="NHWC").axes) == 6
+
+
+@pytest.mark.parametrize("thing", [3, augment.SMOTE(), HorizontalFlip, None])
+def test_what_is_no_transform_is_named(thing):
+    with pytest.raises(TypeError, match="transform must be a Transform, a Mixer or a function"):
+        show(thing, np.zeros((1, 4, 4)))
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "a", 2**64])
+@pytest.mark.parametrize("transform", [HorizontalFlip(), Mixup(1.0, 2), np.negative])
+def test_seeds_are_checked_for_all_alike(transform, seed):
+    with pytest.raises(ValueError, match="seed must be an integer of at least 0"):
+        show(transform, np.zeros((2, 1, 4, 4)), [0, 1], seed=seed)
+
+
+def test_results_that_cannot_be_drawn_are_told_from_images():
+    for function, error in ((lambda x: x > 0, TypeError), (lambda x: x * np.nan, ValueError),
+                            (lambda x: x[:, :2], ValueError), (lambda x: None, ValueError),
+                            (lambda x: x[0, 0, 0], ValueError)):  # fmt: skip
+        with pytest.raises(error, match="what transform returned"):
+            show(function, np.zeros((2, 3, 4, 4)))
+
+
 @pytest.mark.parametrize(
     ("arguments", "options", "text"),
     [
+        ((HorizontalFlip(), np.zeros((2, 1, 0, 4))), {}, r"at least one, got shape \(2, 1, 0, 4\)"),
+        ((Mixup(1.0, 2), np.zeros((2, 1, 4, 4)), [0, 1]), {"class_names": ["a"]},
+         "class_names should name each class, got 1 without one for 1"),
         ((HorizontalFlip(), np.zeros((1, 4, 4))), {"n": 0}, "n must be an integer of at least 1"),
         ((HorizontalFlip(), np.zeros((1, 4, 4))), {"n": 1, "titles": ["a"]}, "name 2 columns, got"),
         ((HorizontalFlip(), np.zeros((0, 1, 4, 4))), {}, r"at least one, got shape \(0, 1, 4, 4\)"),
