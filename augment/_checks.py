@@ -11,9 +11,19 @@ from tensorgrad.errors import ArgumentError
 
 def check_probability(p, name) -> float:
     """``p`` as a float, or an error that names the argument."""
-    if isinstance(p, bool) or not isinstance(p, int | float | np.number) or not 0 <= p <= 1:
+    if not is_real(p) or not 0 <= p <= 1:
         raise ArgumentError(f"{name} must be a probability in [0, 1], got {p!r}")
     return float(p)
+
+
+def is_integer(value) -> bool:
+    """Whether ``value`` is an integer of Python or NumPy, and no bool."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def is_real(value) -> bool:
+    """Whether ``value`` is a real number of Python or NumPy, and no bool."""
+    return is_integer(value) or isinstance(value, float | np.floating)
 
 
 def check_count(value, name, least=0, most=None) -> int:
@@ -28,11 +38,18 @@ def check_count(value, name, least=0, most=None) -> int:
 def check_strength(value, name, low=0.0, high=math.inf, integer=False):
     """``value`` where it is a number in [low, high], or a pair of them in order."""
     pair = (value, value) if np.ndim(value) == 0 else tuple(value)
-    kind = int if integer else float
-    fits = len(pair) == 2 and all(isinstance(v, int | kind | np.number) for v in pair)
+    fits = len(pair) == 2 and all(map(is_integer if integer else is_real, pair))
     if fits and low <= pair[0] <= pair[1] <= high and math.isfinite(pair[1]):
         return value
     what = "an integer" if integer else "a number"
     raise ArgumentError(
         f"{name} must be {what} in [{low:g}, {high:g}], or two of them (least, most), got {value!r}"
     )
+
+
+def check_numbers(value, name):
+    """``value`` where it is a finite number, or one for each channel."""
+    values = value if np.ndim(value) == 1 else (value,)
+    if len(values) and all(is_real(v) and math.isfinite(v) for v in values):
+        return value
+    raise ArgumentError(f"{name} must be one finite number, or one for each channel, got {value!r}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ._random import KeyedRng
 from ._threads import tile
 
 # ITU-R 601-2 luma, in 65536ths: Pillow's integers for mode "L".
@@ -21,8 +22,14 @@ def work_dtype(batch):
 
 
 def column(values, batch):
-    """One number per image as (N, 1, 1, 1), in the dtype that ``batch`` is computed in."""
-    return np.asarray(values, dtype=work_dtype(batch)).reshape(-1, 1, 1, 1)
+    """One number per image as (N, 1, 1, 1), in the dtype that ``batch`` is computed in.
+
+    Those too large for it are made smaller than the results' clipping can show: an infinity
+    times a black pixel would be NaN.
+    """
+    dtype = work_dtype(batch)
+    most = np.finfo(dtype).max / 2**16
+    return np.clip(values, -most, most).astype(dtype).reshape(-1, 1, 1, 1)
 
 
 def by_block(function, batch, *params, channels=None, pointwise=False):
@@ -41,11 +48,13 @@ def by_block(function, batch, *params, channels=None, pointwise=False):
 
 def parts_of(shape, pointwise=True):
     """Slices of images and of their lines, of a tile each."""
+    if 0 in shape:
+        return
     count, height, width, channels = shape
-    line = max(1, width * channels)
+    line = width * channels
     most = tile(count * height * line)
-    together = max(1, most // max(1, height * line))
-    lines = max(1, most // line) if pointwise and together == 1 else max(1, height)
+    together = max(1, most // (height * line))
+    lines = max(1, most // line) if pointwise and together == 1 else height
     for i in range(0, count, together):
         for j in range(0, height, lines):
             yield slice(i, i + together), slice(j, j + lines)
@@ -74,6 +83,16 @@ def blend(degenerate, images, factor):
     mixed *= factor
     mixed += base
     return np.clip(mixed, 0, 255, out=mixed)
+
+
+def normal_like(images, key):
+    """A standard normal for each value of ``images``, from their keys (N, 2)."""
+    return KeyedRng.restore(key).normal(size=images.shape[1:], dtype=random_dtype(images))
+
+
+def random_dtype(images):
+    """What random numbers for ``images`` are made in: float32, but for float64."""
+    return np.float64 if images.dtype == np.float64 else np.float32
 
 
 def look_up(batch, tables):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ._chance import Chance, drawn
-from ._checks import check_probability, check_strength
+from ._checks import check_probability, check_strength, is_integer
 from ._pixels import blend, by_block, column, per_image, work_dtype
 from ._transform import Transform
 
@@ -24,7 +24,7 @@ def gaussian_blur(batch, sigma, kernel_size=None):
         sigma: standard deviation in pixels, one number or one for each image; 0 keeps the image.
         kernel_size: None, an odd integer, or (height, width).
     """
-    sigma = np.broadcast_to(np.asarray(sigma, np.float64), len(batch))
+    sigma = per_image(batch, sigma, "sigma")
     if batch.size == 0:
         return batch.copy()
     radii = _gaussian_radii(sigma, kernel_size)
@@ -159,8 +159,8 @@ def motion_blur(batch, kernel_size, angle):
         kernel_size: an odd integer; 1 keeps the image.
         angle: degrees from the row, counter-clockwise, one number or one for each image.
     """
-    size = odd_pair(kernel_size)[0]
-    angle = np.broadcast_to(np.asarray(angle, np.float64), len(batch))
+    size = odd_size(kernel_size)
+    angle = per_image(batch, angle, "angle", low=-np.inf)
     if size == 1 or batch.size == 0:
         return batch.copy()
     return by_block(_filter, batch, motion_kernels(size, angle).astype(work_dtype(batch)))
@@ -240,12 +240,23 @@ def odd_pair(kernel_size):
         ValueError: not one or two positive odd integers.
     """
     pair = (kernel_size,) * 2 if np.ndim(kernel_size) == 0 else tuple(kernel_size)
-    if len(pair) == 2 and all(isinstance(k, int) and k > 0 and k % 2 for k in pair):
-        return pair
+    if len(pair) == 2 and all(is_integer(k) and k > 0 and k % 2 for k in pair):
+        return int(pair[0]), int(pair[1])
     raise ValueError(
         f"kernel_size must be a positive odd integer or two of them (height, width), "
         f"got {kernel_size!r}"
     )
+
+
+def odd_size(kernel_size):
+    """``kernel_size`` as one integer.
+
+    Raises:
+        ValueError: not a positive odd integer.
+    """
+    if np.ndim(kernel_size):
+        raise ValueError(f"kernel_size must be one odd integer, got {kernel_size!r}")
+    return odd_pair(kernel_size)[0]
 
 
 # --- transforms -----------------------------------------------------------------------------
@@ -340,9 +351,7 @@ class MotionBlur(Transform):
     """
 
     def __init__(self, kernel_size: int, angle: float | tuple = (0.0, 180.0)):
-        if np.ndim(kernel_size):
-            raise ValueError(f"kernel_size must be one odd integer, got {kernel_size!r}")
-        odd_pair(kernel_size)
+        odd_size(kernel_size)
         self.kernel_size = kernel_size
         self.angle = check_strength(angle, "angle", low=-np.inf)
 

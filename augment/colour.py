@@ -12,7 +12,7 @@ import numpy as np
 from tensorgrad.errors import missing
 
 from ._chance import Chance, drawn, drawn_integers
-from ._checks import check_probability, check_strength
+from ._checks import check_numbers, check_probability, check_strength, is_integer
 from ._pixels import (
     LUMA,
     blend,
@@ -256,7 +256,7 @@ def solarize(batch, threshold):
         threshold: one number, or one for each image, in the range of the images: 0..256 for uint8
             (256 keeps them), 0..1 for floats (above 1 keeps them).
     """
-    threshold = np.broadcast_to(np.asarray(threshold, np.float64), len(batch))
+    threshold = per_image(batch, threshold, "threshold")
     return np.where(batch < threshold.reshape(-1, 1, 1, 1), batch, invert(batch))
 
 
@@ -434,7 +434,7 @@ class Grayscale(Transform):
     """
 
     def __init__(self, num_output_channels: int = 1):
-        if num_output_channels not in (1, 3):
+        if not is_integer(num_output_channels) or num_output_channels not in (1, 3):
             raise ValueError(f"num_output_channels must be 1 or 3, got {num_output_channels!r}")
         self.num_output_channels = num_output_channels
 
@@ -612,8 +612,8 @@ class Normalize(Transform):
         std: likewise, none 0.
 
     Raises:
-        ValueError: ``std`` holds 0, the lengths do not fit the channels, or the images have
-            another range.
+        ValueError: they are not finite numbers, ``std`` holds one that is not above 0, the
+            lengths do not fit the channels, or the images have another range.
         TypeError: the images are uint8.
 
     >>> Normalize(0.5, 0.25)(np.array([[0.0, 0.5, 1.0]])).tolist()
@@ -623,7 +623,8 @@ class Normalize(Transform):
     leaves_range = True
 
     def __init__(self, mean, std):
-        if not np.all(np.asarray(std) > 0):
+        check_numbers(mean, "mean")
+        if not np.all(np.asarray(check_numbers(std, "std")) > 0):
             raise ValueError(f"std must hold numbers above 0, got {std!r}")
         self.mean, self.std = mean, std
 

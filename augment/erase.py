@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from ._chance import Chance, drawn, drawn_integers
-from ._checks import check_probability, check_strength
+from ._checks import check_count, check_numbers, check_probability, check_strength
+from ._pixels import by_block, normal_like, random_dtype
 from ._random import KeyedRng
 from ._transform import Transform
 
 __all__ = ["CoarseDropout", "Cutout", "Erase", "GridMask", "RandomErasing"]
 
 
-def erase_boxes(batch, boxes, fill=0.0):
+def erase_boxes(batch, boxes, fill=0.0, name="fill"):
     """A copy of ``batch`` with rectangles filled.
 
     Args:
@@ -20,12 +21,13 @@ def erase_boxes(batch, boxes, fill=0.0):
         boxes: (N, K, 4) integers: top, left, bottom, right of K boxes for each image, the ends
             not included. Parts outside the image are cut off; a box without area fills nothing.
         fill: one value, one for each channel, or an array like ``batch`` to take them from.
+        name: what errors call ``fill``.
 
     >>> erase_boxes(np.ones((1, 2, 3, 1)), np.array([[[0, 1, 9, 9]]]))[0, ..., 0].tolist()
     [[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]]
     """
     out = batch.copy()
-    fill = np.broadcast_to(_fill_for(batch, fill), batch.shape)
+    fill = np.broadcast_to(_fill_for(batch, fill, name), batch.shape)
     corners = np.maximum(boxes, 0).tolist()
     for image, values, holes in zip(out, fill, corners, strict=True):
         for top, left, bottom, right in holes:
@@ -64,7 +66,7 @@ def grid_mask(batch, unit, ratio, offset, fill=0.0):
     return np.where(holes, _fill_for(batch, fill), batch)
 
 
-def _fill_for(batch, fill):
+def _fill_for(batch, fill, name="fill"):
     """``fill`` in the dtype of ``batch``.
 
     Raises:
@@ -74,11 +76,12 @@ def _fill_for(batch, fill):
     values = np.asarray(fill)
     if values.shape not in ((), (1,), batch.shape[3:], batch.shape):
         raise ValueError(
-            f"fill must be one number or one for each of {batch.shape[3]} channels, got shape "
+            f"{name} must be one number or one for each of {batch.shape[3]} channels, got shape "
             f"{values.shape}"
         )
-    if batch.dtype == np.uint8 and values.size and not (0 <= values.min() <= values.max() <= 255):
-        raise ValueError(f"fill must lie in [0, 255] for uint8 images, got {fill!r}")
+    stored = (values >= 0) & (values <= 255) & (values == np.floor(values))
+    if batch.dtype == np.uint8 and not stored.all():
+        raise ValueError(f"{name} must hold integers in [0, 255] for uint8 images, got {fill!r}")
     return values.astype(batch.dtype)
 
 
@@ -107,7 +110,7 @@ class Erase(Transform):
             floats.
 
     Raises:
-        ValueError: a negative size or place.
+        ValueError: a negative size or place, or a fill that does not fit the images.
 
     >>> Erase(0, 1, 1, 1, v=0.0)(np.ones((2, 2))).tolist()
     [[1.0, 0.0], [1.0, 1.0]]
@@ -115,13 +118,13 @@ class Erase(Transform):
 
     def __init__(self, i: int, j: int, h: int, w: int, v: float | tuple = 0.0):
         for name, value in (("i", i), ("j", j), ("h", h), ("w", w)):
-            check_strength(value, name, integer=True)
-        self.i, self.j, self.h, self.w, self.v = i, j, h, w, v
+            check_count(value, name)
+        self.i, self.j, self.h, self.w, self.v = i, j, h, w, check_numbers(v, "v")
 
     def apply(self, batch, params):
         """Fill it."""
         box = [self.i, self.j, self.i + self.h, self.j + self.w]
-        return erase_boxes(batch, np.tile(box, (len(batch), 1, 1)), self.v)
+        return erase_boxes(batch, np.tile(box, (len(batch), 1, 1)), self.v, "v")
 
 
 class Cutout(Transform):
@@ -136,7 +139,7 @@ class Cutout(Transform):
         fill: a number, or one for each channel; 0..255 for uint8, 0..1 for floats.
 
     Raises:
-        ValueError: a size that is negative.
+        ValueError: a size that is negative, or a fill that does not fit the images.
 
     Source: DeVries and Taylor, "Improved Regularization of Convolutional Neural Networks with
     Cutout", arXiv 1708.04552.
@@ -146,8 +149,8 @@ class Cutout(Transform):
     """
 
     def __init__(self, length: int, n_holes: int = 1, fill: float | tuple = 0.0):
-        self.length = check_strength(length, "length", integer=True)
-        self.n_holes, self.fill = check_strength(n_holes, "n_holes", integer=True), fill
+        self.length, self.n_holes = check_count(length, "length"), check_count(n_holes, "n_holes")
+        self.fill = check_numbers(fill, "fill")
 
     def sample(self, n, shape, rng):
         """The middle pixel of each square."""
@@ -175,7 +178,9 @@ class RandomErasing(Chance):
             that ``Normalize`` made. torchvision's "random" is this "normal".
 
     Raises:
-        ValueError: ``p``, ``scale`` or ``ratio`` out of range, another word.
+        ValueError: ``p``, ``scale`` or ``ratio`` out of range, another word, a value that does
+            not fit the images, or "normal" and images of another range than (0, 1).
+        TypeError: "normal", and the images are uint8.
 
     As torchvision, ten areas and aspects are tried; where none fits inside, the image stays.
     Source: Zhong et al., "Random Erasing Data Augmentation", arXiv 1708.04896.
@@ -195,8 +200,15 @@ class RandomErasing(Chance):
         for name, pair in (("scale", scale), ("ratio", ratio)):
             if np.ndim(pair) != 1:
                 raise ValueError(f"{name} must be two numbers (least, most), got {pair!r}")
-        if isinstance(value, str) and value not in ("random", "normal"):
+        if not isinstance(value, str):
+            check_numbers(value, "value")
+        elif value not in ("random", "normal"):
             raise ValueError(f'value must be numbers, "random" or "normal", got {value!r}')
+
+    @property
+    def leaves_range(self):
+        """Whether normal noise is filled in."""
+        return isinstance(self.value, str) and self.value == "normal"
 
     def strengths(self, n, shape, rng):
         """A box for each image, and a key for its noise."""
@@ -215,7 +227,7 @@ class RandomErasing(Chance):
     def change(self, batch, params):
         """Fill them."""
         fill = _noise_like(batch, self.value, params["key"]) if "key" in params else self.value
-        return erase_boxes(batch, params["boxes"], fill)
+        return erase_boxes(batch, params["boxes"], fill, "value")
 
 
 _TRIES = 10
@@ -223,11 +235,18 @@ _TRIES = 10
 
 def _noise_like(batch, kind, key):
     """An array like ``batch`` of noise."""
-    rng, shape = KeyedRng.restore(key), batch.shape[1:]
-    if batch.dtype == np.uint8:
-        return rng.integers(0, 256, shape).astype(np.uint8)
-    noise = rng.normal(size=shape) if kind == "normal" else rng.random(shape)
-    return noise.astype(batch.dtype)
+    if kind == "normal":
+        if batch.dtype == np.uint8:
+            raise TypeError(
+                'value="normal" expects floats that Normalize made, got uint8; use value="random"'
+            )
+        return by_block(normal_like, batch, key)
+    return by_block(_uniform_like, batch, key)
+
+
+def _uniform_like(images, key):
+    values = KeyedRng.restore(key).random(images.shape[1:], random_dtype(images))
+    return values * 256 if images.dtype == np.uint8 else values
 
 
 class CoarseDropout(Transform):
@@ -241,7 +260,8 @@ class CoarseDropout(Transform):
         fill: a number, or one for each channel; 0..255 for uint8, 0..1 for floats.
 
     Raises:
-        ValueError: a range that is negative or not in order, or a share above 1.
+        ValueError: a range that is negative or not in order, a share above 1, or a fill that does
+            not fit the images.
 
     >>> dropped = CoarseDropout((1, 1), (2, 2), (3, 3))(np.ones((1, 8, 8)), seed=0)
     >>> int((dropped == 0).sum())
@@ -255,7 +275,7 @@ class CoarseDropout(Transform):
         self.num_holes_range = check_strength(num_holes_range, "num_holes_range", integer=True)
         self.hole_height_range = _check_side(hole_height_range, "hole_height_range")
         self.hole_width_range = _check_side(hole_width_range, "hole_width_range")
-        self.fill = fill
+        self.fill = check_numbers(fill, "fill")
 
     def sample(self, n, shape, rng):
         """The holes of each image; those that it has not are empty."""
@@ -295,7 +315,8 @@ class GridMask(Transform):
         fill: a number, or one for each channel; 0..255 for uint8, 0..1 for floats.
 
     Raises:
-        ValueError: ``unit`` under 1, ``ratio`` out of range.
+        ValueError: ``unit`` under 1, ``ratio`` out of range, or a fill that does not fit the
+            images.
 
     >>> float(GridMask(8, ratio=0.5)(np.ones((1, 64, 64)), seed=0).mean())
     0.75
@@ -306,7 +327,8 @@ class GridMask(Transform):
         fill: float | tuple = 0.0,
     ):  # fmt: skip
         self.unit = unit if unit is None else check_strength(unit, "unit", 1, integer=True)
-        self.ratio, self.fill = check_strength(ratio, "ratio", high=1.0), fill
+        self.ratio = check_strength(ratio, "ratio", high=1.0)
+        self.fill = check_numbers(fill, "fill")
 
     def sample(self, n, shape, rng):
         """A period, a ratio and a place of the grid for each image."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from ._chance import Chance, drawn
-from ._checks import check_probability, check_strength
+from ._checks import check_probability, check_strength, is_integer
 from ._pixels import (
     by_block,
     check_channels,
     from_bytes,
     grey,
     look_up,
+    per_image,
     rounded,
     to_bytes,
     top,
@@ -106,11 +107,12 @@ def _equal_tables(counts):
 def clahe(batch, clip_limit=4.0, tile_grid_size=(8, 8)):
     """Contrast limited adaptive histogram equalisation, by OpenCV's algorithm.
 
-    The image is cut into a grid of tiles (mirrored at the right and lower edge to whole tiles).
-    Each tile's histogram is clipped at ``clip_limit`` times its mean count, what was cut off is
-    spread over all levels, and the pixels are mapped by the cumulative counts of the four nearest
-    tiles, bilinearly. A colour image is mapped by its luma and keeps its colour differences:
-    the change of the luma is added to the three channels.
+    The image is cut into a grid of tiles. Where they would not be whole, it is mirrored at its
+    right and lower edge until they are; as in OpenCV, a side that is a multiple of the grid's
+    then grows too, by one pixel a tile. Each tile's histogram is clipped at ``clip_limit`` times
+    its mean count, what was cut off is spread over all levels, and the pixels are mapped by the
+    cumulative counts of the four nearest tiles, bilinearly. A colour image is mapped by its luma
+    and keeps its colour differences: the change of the luma is added to the three channels.
 
     Args:
         batch: (N, H, W, C) with C of 1 or 3. Floats in 0..1 are counted at 256 grey levels.
@@ -120,21 +122,32 @@ def clahe(batch, clip_limit=4.0, tile_grid_size=(8, 8)):
     Source: Zuiderveld, "Contrast limited adaptive histogram equalization", Graphics Gems IV, 1994.
     """
     check_channels(batch, "clahe")
+    limits, grid = per_image(batch, clip_limit, "clip_limit"), _grid_of(tile_grid_size)
     if batch.size == 0:
         return batch.copy()
     luma = to_bytes(grey(batch))[..., 0]
-    limits = np.broadcast_to(np.asarray(clip_limit, np.float64), len(batch))
     out = np.empty_like(batch)
     for image, levels, limit, result in zip(batch, luma, limits, out, strict=True):
-        change = _clahe_plane(levels, limit, tile_grid_size).astype(np.float64) - levels
+        change = _clahe_plane(levels, limit, grid).astype(np.float64) - levels
         result[...] = rounded(image + change[..., None] * (top(batch) / 255), batch.dtype)
     return out
+
+
+def _grid_of(tile_grid_size):
+    """``tile_grid_size`` as (rows, columns), or an error that names it."""
+    fits = np.ndim(tile_grid_size) == 1 and len(tile_grid_size) == 2
+    if fits and all(is_integer(k) and k > 0 for k in tile_grid_size):
+        return tuple(map(int, tile_grid_size))
+    raise ValueError(f"tile_grid_size must be two positive integers, got {tile_grid_size!r}")
 
 
 def _clahe_plane(levels, limit, grid):
     """The levels of one (H, W) uint8 plane, mapped."""
     height, width = levels.shape
-    padded = np.pad(levels, ((0, -height % grid[0]), (0, -width % grid[1])), mode="reflect")
+    padded = levels
+    if height % grid[0] or width % grid[1]:
+        more = (0, grid[0] - height % grid[0]), (0, grid[1] - width % grid[1])
+        padded = np.pad(levels, more, mode="reflect")
     tile = padded.shape[0] // grid[0], padded.shape[1] // grid[1]
     tables = _tile_tables(padded, tile, grid, limit)
     (top_row, row, down) = _neighbours(height, tile[0], grid[0])
@@ -155,9 +168,9 @@ def _read(tables, rows, cols, levels):
 
 def _neighbours(size, tile, count):
     """For each pixel the tile before it, the tile after it, and the share of the latter."""
-    position = np.arange(size, dtype=np.float32) / np.float32(tile) - np.float32(0.5)
-    before = np.floor(position).astype(int)
-    share = position - before
+    position = np.arange(size, dtype=np.float32) * (1 / np.float32(tile)) - np.float32(0.5)
+    floor = np.floor(position)
+    before, share = floor.astype(int), position - floor
     return np.maximum(before, 0), np.minimum(before + 1, count - 1), share
 
 
@@ -168,8 +181,8 @@ def _tile_tables(padded, tile, grid, limit):
     offsets = np.arange(len(tiles))[:, None] * 256
     counts = np.bincount((tiles + offsets).ravel(), minlength=256 * len(tiles)).reshape(-1, 256)
     if limit > 0:
-        counts = _clipped(counts, max(1, int(limit * area / 256)))
-    tables = np.rint(np.cumsum(counts, axis=1, dtype=np.float32) * np.float32(255 / area))
+        counts = _clipped(counts, max(1, int(min(limit * area / 256, area))))
+    tables = np.rint(np.cumsum(counts, axis=1, dtype=np.float32) * (255 / np.float32(area)))
     return np.minimum(tables, 255).reshape(*grid, 256)
 
 
@@ -234,8 +247,7 @@ class CLAHE(Transform):
 
     def __init__(self, clip_limit: float | tuple = (1.0, 4.0), tile_grid_size: tuple = (8, 8)):
         self.clip_limit = check_strength(clip_limit, "clip_limit")
-        if len(tile_grid_size) != 2 or not all(int(k) == k > 0 for k in tile_grid_size):
-            raise ValueError(f"tile_grid_size must be two positive integers, got {tile_grid_size}")
+        _grid_of(tile_grid_size)
         self.tile_grid_size = tile_grid_size
 
     def sample(self, n, shape, rng):

@@ -14,8 +14,9 @@ import numpy as np
 import tensorgrad
 
 from ._chance import drawn
-from ._checks import check_probability, check_strength
-from ._pixels import by_block, column, per_image, rounded, top
+from ._checks import check_probability, check_strength, is_real
+from ._layout import _SLACK
+from ._pixels import by_block, column, normal_like, per_image, rounded, top
 from ._random import KeyedRng
 from ._transform import Transform
 
@@ -26,25 +27,36 @@ def noise(image, var=0.1, generator=None):
     """``image`` plus Gaussian noise of variance ``var``, clipped to [0, 1].
 
     Args:
-        image: an array of floats in 0..1, of any shape.
+        image: an array or Tensor of floats in 0..1, of any shape.
         var: the variance, not negative.
         generator: a :class:`tensorgrad.Generator`; by default the default one.
 
     Returns:
-        A new array of the shape and dtype of ``image``.
+        A new array or Tensor of the shape and dtype of ``image``.
+
+    Raises:
+        TypeError: ``image`` does not hold floats.
+        ValueError: ``var`` is no number from 0 on, or ``image`` holds values outside of 0..1.
 
     >>> import tensorgrad
     >>> _ = tensorgrad.manual_seed(0)
     >>> float(noise(np.full(10_000, 0.5), var=0.01).std().round(2))
     0.1
     """
-    image = np.asarray(image)
+    given = image
+    image = given.detach().numpy() if isinstance(given, tensorgrad.Tensor) else np.asarray(given)
     if not np.issubdtype(image.dtype, np.floating):
         raise TypeError(f"noise expects floats in 0..1, got {image.dtype}: divide by 255 first")
-    if not 0 <= var < np.inf:
-        raise ValueError(f"var must be a number from 0 on, got {var}")
-    field = tensorgrad.randn(*image.shape, dtype=tensorgrad.float64, generator=generator)
-    return np.clip(image + var**0.5 * field.numpy(), 0, 1).astype(image.dtype)
+    if not is_real(var) or not 0 <= var < np.inf:
+        raise ValueError(f"var must be a number from 0 on, got {var!r}")
+    if image.size and not (image.min() >= -_SLACK and image.max() <= 1 + _SLACK):
+        raise ValueError(
+            f"image of shape {image.shape} holds values from {image.min():g} to {image.max():g}, "
+            "outside of 0..1: scale it first"
+        )
+    field = tensorgrad.randn(image.shape, dtype=tensorgrad.float64, generator=generator)
+    noisy = np.clip(image + float(var) ** 0.5 * field.numpy(), 0, 1).astype(image.dtype)
+    return tensorgrad.from_numpy(noisy) if isinstance(given, tensorgrad.Tensor) else noisy
 
 
 def gaussian_noise(batch, key, mean=0.0, sigma=0.1, clip=True):
@@ -62,7 +74,7 @@ def gaussian_noise(batch, key, mean=0.0, sigma=0.1, clip=True):
     sigma = per_image(batch, sigma, "sigma")
 
     def noisy(images, key, mean, sigma):
-        values = images + white * (mean + sigma * _normal(images, key))
+        values = images + white * (mean + sigma * normal_like(images, key))
         return rounded(values, images.dtype) if clip or white == 255 else values
 
     return by_block(noisy, batch, key, column(mean, batch), column(sigma, batch))
@@ -79,7 +91,7 @@ def speckle_noise(batch, key, sigma=0.1):
     sigma = per_image(batch, sigma, "sigma")
 
     def noisy(images, key, sigma):
-        return rounded(images + images * (sigma * _normal(images, key)), images.dtype)
+        return rounded(images + images * (sigma * normal_like(images, key)), images.dtype)
 
     return by_block(noisy, batch, key, column(sigma, batch))
 
@@ -91,16 +103,20 @@ def poisson_noise(batch, key, peak=255.0):
         batch: (N, H, W, C), uint8 or float in 0..1.
         key: (N, 2), from ``KeyedRng.key``. It seeds NumPy's own generator, whose Poisson numbers
             may change with NumPy's version.
-        peak: the mean count at white, one number or one for each image; above 0. Fewer is noisier.
+        peak: the mean count at white, one number or one for each image; above 0, up to 1e18.
+            Fewer is noisier.
     """
-    peak = per_image(batch, peak, "peak", low=np.finfo(float).tiny)
+    peak = per_image(batch, peak, "peak", *_PEAKS)
     white = top(batch)
     out = np.empty_like(batch)
     for image, words, count, result in zip(batch, key, peak, out, strict=True):
         photons = np.random.Generator(np.random.Philox(key=int(words[0]) << 32 | int(words[1])))
-        counts = photons.poisson(image * (count / white))
-        result[...] = rounded(counts * (white / count), batch.dtype)
+        counts = photons.poisson((image * (count / white)).astype(np.float64, copy=False))
+        result[...] = rounded(counts / count * white, batch.dtype)
     return out
+
+
+_PEAKS = np.finfo(float).tiny, 1e18  # NumPy draws Poisson numbers up to 9.2e18
 
 
 def salt_and_pepper_noise(batch, key, amount=0.05, salt_vs_pepper=0.5):
@@ -123,12 +139,6 @@ def salt_and_pepper_noise(batch, key, amount=0.05, salt_vs_pepper=0.5):
     return by_block(noisy, batch, key, amount.reshape(-1, 1, 1, 1), salt.reshape(-1, 1, 1, 1))
 
 
-def _normal(images, key):
-    """A standard normal for each value, float32 unless the images are float64."""
-    dtype = np.float64 if images.dtype == np.float64 else np.float32
-    return KeyedRng.restore(key).normal(size=images.shape[1:], dtype=dtype)
-
-
 # --- transforms -----------------------------------------------------------------------------
 
 
@@ -142,7 +152,8 @@ class GaussianNoise(Transform):
             ``Normalize`` has left.
 
     Raises:
-        ValueError: ``sigma`` is negative.
+        ValueError: ``sigma`` is negative; or ``clip`` is off, and the images have another range
+            than (0, 1).
 
     As torchvision's, which has no ranges. For a variance, ``sigma`` is its square root.
 
@@ -156,6 +167,11 @@ class GaussianNoise(Transform):
             raise ValueError(f"mean must be one number, got {mean!r}")
         self.mean = check_strength(mean, "mean", low=-np.inf)
         self.sigma, self.clip = check_strength(sigma, "sigma"), bool(clip)
+
+    @property
+    def leaves_range(self):
+        """Whether nothing clips."""
+        return not self.clip
 
     def sample(self, n, shape, rng):
         """A sigma and a key for each image."""
@@ -197,10 +213,10 @@ class PoissonNoise(Transform):
 
     Args:
         peak: the mean count at white, a number, or (least, most) to draw one for each image;
-            above 0. Fewer is noisier.
+            above 0, up to 1e18. Fewer is noisier.
 
     Raises:
-        ValueError: ``peak`` is not above 0.
+        ValueError: ``peak`` is not above 0, or above 1e18.
 
     >>> noisy = PoissonNoise(peak=30)(np.full((1, 64, 64), 0.5), seed=0)
     >>> bool(abs(noisy.mean() - 0.5) < 0.01)
@@ -208,7 +224,7 @@ class PoissonNoise(Transform):
     """
 
     def __init__(self, peak: float | tuple = 255.0):
-        self.peak = check_strength(peak, "peak", low=np.finfo(float).tiny)
+        self.peak = check_strength(peak, "peak", *_PEAKS)
 
     def sample(self, n, shape, rng):
         """A peak and a key for each image."""

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy import ndimage
+from scipy import ndimage, stats
 
 import tensorgrad
 from tensorgrad import augment
@@ -147,6 +147,27 @@ def test_without_pillow_jpeg_names_the_extra(monkeypatch):
         augment.JPEG(50)(np.zeros((3, 4, 4), np.uint8))
 
 
+def test_jpeg_of_an_image_is_its_own():
+    pytest.importorskip("PIL")
+    t = augment.JPEG((5, 95))
+    x = images((17, 23)).transpose(0, 3, 1, 2)
+    whole = t(x, seed=0, index=np.arange(6))
+    assert_array_equal(t(x[3], seed=0, index=3), whole[3])
+    assert t(x[:0], seed=0).shape == (0, 3, 17, 23)
+    assert_array_equal(augment.from_json(t.to_json())(x, seed=0), whole)
+
+
+def test_mean_and_median_equal_pillows_filters_inside():
+    """Pillow repeats the edge or leaves it, so only what is not near it is compared."""
+    filters = pytest.importorskip("PIL.ImageFilter")
+    x, inner = images((20, 21)), (slice(None), slice(2, -2), slice(2, -2))
+    for size in (3, 5):
+        mean = through_pillow(lambda p, k=size: p.filter(filters.Kernel((k, k), [1] * k**2)), x)
+        assert_array_equal(blur.mean_blur(x, size)[inner], mean[inner])
+        median = through_pillow(lambda p, k=size: p.filter(filters.MedianFilter(k)), x)
+        assert_array_equal(blur.median_blur(x, size)[inner], median[inner])
+
+
 # --- hue -------------------------------------------------------------------------------------
 
 
@@ -257,16 +278,24 @@ def test_median_of_arrays(half, seed):
 # --- CLAHE beside loops ----------------------------------------------------------------------
 
 
+def mirrored(i, size):
+    """OpenCV's BORDER_REFLECT_101 of one index."""
+    while size > 1 and not 0 <= i < size:
+        i = -i if i < 0 else 2 * size - 2 - i
+    return i if size > 1 else 0
+
+
 def plain_clahe(levels, limit, grid):
-    """One plane by OpenCV's algorithm, tile by tile and pixel by pixel."""
+    """One plane by OpenCV's algorithm, tile by tile and pixel by pixel, in its float32."""
+    f = np.float32
     h, w = levels.shape
-    padded = np.pad(levels, ((0, -h % grid[0]), (0, -w % grid[1])), mode="reflect")
-    th, tw = padded.shape[0] // grid[0], padded.shape[1] // grid[1]
+    whole = h % grid[0] == 0 and w % grid[1] == 0
+    th, tw = (n // k if whole else (n + k - n % k) // k for n, k in zip((h, w), grid, strict=True))
     tables = np.empty((*grid, 256))
     for r, c in np.ndindex(*grid):
         counts = [0] * 256
-        for value in padded[r * th : (r + 1) * th, c * tw : (c + 1) * tw].ravel():
-            counts[value] += 1
+        for y, x in np.ndindex(th, tw):
+            counts[levels[mirrored(r * th + y, h), mirrored(c * tw + x, w)]] += 1
         if limit > 0:
             most = max(1, int(limit * th * tw / 256))
             excess = sum(max(k - most, 0) for k in counts)
@@ -276,28 +305,32 @@ def plain_clahe(levels, limit, grid):
             while place < 256 and rest:
                 counts[place] += 1
                 place, rest = place + step, rest - 1
-        tables[r, c] = np.rint(np.cumsum(counts) * (255 / (th * tw))).clip(0, 255)
+        total = 0
+        for level in range(256):
+            total += counts[level]
+            tables[r, c, level] = min(255, np.rint(f(total) * (f(255) / f(th * tw))))
     out = np.empty((h, w))
     for y, x in np.ndindex(h, w):
-        fy, fx = y / th - 0.5, x / tw - 0.5
-        y0, x0 = int(np.floor(fy)), int(np.floor(fx))
-        total = 0.0
-        for dy, dx in np.ndindex(2, 2):
-            weight = abs(1 - dy - (fy - y0)) * abs(1 - dx - (fx - x0))
-            row, col = np.clip(y0 + dy, 0, grid[0] - 1), np.clip(x0 + dx, 0, grid[1] - 1)
-            total += weight * tables[row, col, levels[y, x]]
-        out[y, x] = total
+        fy, fx = (f(i) * (f(1) / f(t)) - f(0.5) for i, t in ((y, th), (x, tw)))
+        y0, x0 = np.floor(fy), np.floor(fx)
+        down, across = fy - y0, fx - x0
+        rows = max(int(y0), 0), min(int(y0) + 1, grid[0] - 1)
+        cols = max(int(x0), 0), min(int(x0) + 1, grid[1] - 1)
+        (a, b), (c, d) = ([f(tables[row, col, levels[y, x]]) for col in cols] for row in rows)
+        upper, lower = (p * (f(1) - across) + q * across for p, q in ((a, b), (c, d)))
+        out[y, x] = np.rint(upper * (f(1) - down) + lower * down)
     return out
 
 
-@pytest.mark.parametrize("size, grid", [((16, 16), (2, 2)), ((13, 18), (3, 4)), ((1, 1), (8, 8))])
+@pytest.mark.parametrize("size, grid", [
+    ((16, 16), (2, 2)), ((13, 18), (3, 4)), ((1, 1), (8, 8)), ((12, 10), (3, 4)), ((3, 8), (8, 8)),
+])  # fmt: skip
 @pytest.mark.parametrize("limit", [0.0, 1.0, 3.0])
 def test_clahe_equals_loops(size, grid, limit):
     x = images(size, channels=1)
     ours = histogram.clahe(x, limit, grid)
     for image, mapped in zip(x, ours, strict=True):
-        # Half a level from rounding, and a tie that falls to the other side in float32.
-        assert abs(mapped[..., 0] - plain_clahe(image[..., 0], limit, grid)).max() <= 0.51
+        assert_array_equal(mapped[..., 0], plain_clahe(image[..., 0], limit, grid))
 
 
 def test_clahe_of_colours_moves_all_channels_by_the_same():
@@ -322,6 +355,16 @@ def test_noise_of_the_course_notes():
     tensorgrad.manual_seed(3)
     assert_array_equal(noise(image, var=0.04), noisy)
     assert noise(image.astype(np.float32)).dtype == np.float32
+    assert 0 <= noise(0.5, var=0.01) <= 1 and noise(np.zeros((0, 3))).shape == (0, 3)
+
+
+def test_noise_of_a_tensor_is_a_tensor():
+    image = tensorgrad.full((5, 6), 0.5, requires_grad=True)
+    tensorgrad.manual_seed(1)
+    noisy = noise(image, var=np.float32(0.01))
+    assert noisy.dtype == image.dtype and not noisy.requires_grad
+    tensorgrad.manual_seed(1)
+    assert_array_equal(noisy.numpy(), noise(np.full((5, 6), 0.5, np.float32), np.float32(0.01)))
 
 
 @pytest.mark.parametrize("white", [1.0, 255])
@@ -343,6 +386,24 @@ def test_noises_have_their_moments(white):
     shares = [(noisy == level).mean() for level in (0, white)]
     assert_allclose(shares, [0.15, 0.05], atol=0.03)
     assert ((noisy == noisy[..., :1]).all(-1)).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_noises_have_their_distributions(dtype):
+    """By a test that a true sample fails once in 10,000 times; the keys are fixed."""
+    x, key = np.full((4, 70, 70, 3), 0.5, dtype), keys(4, seed=2)
+    normal = (gaussian_noise(x, key, 0.02, 0.05).astype(float) - 0.52) / 0.05
+    assert stats.kstest(normal.ravel(), "norm").pvalue > 1e-4
+    speckle = (speckle_noise(x, key, 0.1).astype(float) / 0.5 - 1) / 0.1
+    assert stats.kstest(speckle.ravel(), "norm").pvalue > 1e-4
+    counts = poisson_noise(x, key, 40.0).astype(float).ravel() * 40
+    assert_allclose(counts, counts.round(), atol=1e-5)  # of float32
+    seen = np.bincount(counts.round().astype(int), minlength=41)
+    level = np.arange(12, 30)
+    expected = np.r_[stats.poisson.cdf(11, 20), stats.poisson.pmf(level, 20),
+                     stats.poisson.sf(29, 20)]  # fmt: skip
+    seen = np.r_[seen[:12].sum(), seen[level], seen[30:].sum()]
+    assert stats.chisquare(seen, expected * x.size).pvalue > 1e-4
 
 
 def test_noise_of_an_image_is_its_keys():
@@ -435,6 +496,13 @@ def test_coarse_dropout_has_the_holes_that_it_says():
     assert set(h[used]) == {2, 3, 4}
     assert w[used].min() == 5 and w[used].max() == 9
     assert (boxes >= 0).all() and (boxes[..., 2] <= 10).all() and (boxes[..., 3] <= 20).all()
+
+
+def test_random_bytes_of_erasing_are_uniform():
+    t = augment.RandomErasing(1.0, scale=(0.9, 0.9), ratio=(1.0, 1.0), value="random")
+    out = t(np.zeros((3, 3, 60, 60), np.uint8), seed=0)
+    counts = np.bincount(out[:, :, 5:-5, 5:-5].ravel(), minlength=256)  # inside every box
+    assert stats.chisquare(counts).pvalue > 1e-4
 
 
 def test_erase_fills_a_rectangle():
@@ -557,6 +625,73 @@ def test_dtype_range_inputs_and_streams(t, shape, dtype, seed, strided):
     assert_array_equal(again(x, seed=seed, epoch=1, index=index), out)
 
 
+RGB_OR_GREY = {"ColorJitter", "Grayscale", "RandomGrayscale", "CLAHE"}
+
+
+@pytest.mark.parametrize("t", TRANSFORMS, **by_name)
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5, 17])
+def test_channels_dtypes_and_ranges_are_as_the_page_says(t, channels):
+    x = np.random.default_rng(0).random((2, 7, 6, channels))
+    plain = {"seed": 0, "layout": "NHWC"}
+    if channels not in (1, 3) and type(t).__name__ in RGB_OR_GREY:
+        with pytest.raises(ValueError, match=rf"3 \(RGB\) channels, got {channels} in"):
+            t(x, **plain)
+        return
+    for dtype in ("u1", "f2", "f4", "f8", "g", ">f4", ">f8"):
+        batch = (x * 255).astype(dtype) if dtype == "u1" else x.astype(dtype)
+        assert t(batch, **plain).dtype == batch.dtype
+    for low, high in ((-1, 1), (0, 255), (10, 11)):
+        out = t(x * (high - low) + low, value_range=(low, high), **plain)
+        assert out.dtype == x.dtype and low <= out.min() and out.max() <= high
+
+
+@pytest.mark.parametrize("t", TRANSFORMS, **by_name)
+@pytest.mark.parametrize("dtype", ["u1", "f4"])
+def test_images_without_pixels(t, dtype):
+    for shape in ((0, 3, 5, 5), (2, 3, 0, 4), (2, 3, 4, 0)):
+        assert t(np.zeros(shape, dtype), seed=0).shape == shape
+
+
+HUGE = [
+    augment.ColorJitter((1e39, 1e39)), augment.ColorJitter(contrast=(1e300, 1e300)),
+    augment.ColorJitter(saturation=(3e38, 3e38)), augment.RandomAdjustSharpness(1e300, p=1.0),
+    augment.RandomGamma(1e300, p=1.0), augment.GaussianNoise(0, 1e300),
+    augment.GaussianNoise(-1e39, 0), augment.SpeckleNoise(1e300), augment.PoissonNoise(1e18),
+    augment.PoissonNoise(1e-307), augment.GaussianBlur(3, 1e300), augment.GaussianBlur(3, 1e-200),
+    augment.MotionBlur(3, 1e300), augment.CLAHE(1e300), augment.RandomSolarize(1e300, p=1.0),
+    augment.Cutout(10**9), augment.GridMask(10**9),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("t", HUGE, ids=repr)
+def test_huge_strengths_saturate(t):
+    x = images((8, 9))
+    x[0] = 0
+    for batch in (x, (x / 255).astype(np.float32), x / 255):
+        out = t(batch, seed=0, layout="NHWC")
+        assert np.isfinite(out).all()
+        if isinstance(t, augment.ColorJitter | augment.SpeckleNoise):
+            assert not out[0].any()  # black stays black
+
+
+def test_numbers_of_numpy_are_numbers():
+    x = images((8, 9)).transpose(0, 3, 1, 2) / 255
+    i, f = np.int64, np.float32
+    for ours, plain in (
+        (augment.GaussianBlur(i(3), f(1)), augment.GaussianBlur(3, 1)),
+        (augment.GaussianBlur(np.array([3, 5]), 1), augment.GaussianBlur((3, 5), 1)),
+        (augment.MeanBlur(np.uint8(3)), augment.MeanBlur(3)),
+        (augment.MotionBlur(i(5), i(30)), augment.MotionBlur(5, 30)),
+        (augment.Cutout(np.uint8(4), i(2), f(0.5)), augment.Cutout(4, 2, 0.5)),
+        (augment.Erase(*np.array([1, 2, 3, 4], np.uint8)), augment.Erase(1, 2, 3, 4)),
+        (augment.RandomPosterize(np.array([1, 3]), f(1)), augment.RandomPosterize((1, 3), 1)),
+        (augment.CLAHE(f(2), np.array([2, 3])), augment.CLAHE(2, (2, 3))),
+        (augment.Normalize(f(0.5), np.full(3, 0.25)), augment.Normalize(0.5, (0.25,) * 3)),
+    ):
+        assert_array_equal(ours(x, seed=0), plain(x, seed=0))
+        assert_array_equal(augment.from_json(ours.to_json())(x, seed=0), plain(x, seed=0))
+
+
 @pytest.mark.parametrize("t", TRANSFORMS, **by_name)
 def test_epochs_and_images_differ_where_anything_is_drawn(t):
     x = np.repeat(np.random.default_rng(0).random((1, 3, 40, 40)), 20, axis=0)
@@ -595,7 +730,7 @@ def one_thread():
 @pytest.mark.parametrize("t", [
     augment.Compose([augment.ColorJitter(0.4, 0.4, 0.4, 0.1), augment.Cutout(16)]),
     augment.GaussianBlur(5), augment.GaussianNoise(), augment.RandomEqualize(),
-    augment.AutoAugment("cifar10"),
+    augment.AutoAugment("cifar10"), augment.RandomErasing(1.0, value="random"),
 ], ids=lambda t: type(t).__name__)  # fmt: skip
 def test_memory_is_three_times_the_batch_at_most(t, one_thread):
     x = images((32, 32), count=1200)
@@ -644,6 +779,42 @@ MISTAKES = [
     (lambda: augment.SaltAndPepperNoise(1.5), "amount"),
     (lambda: augment.SaltAndPepperNoise(0.5, 2), "salt_vs_pepper must be a probability"),
     (lambda: noise(np.zeros(3), var=-1), "var must be a number from 0 on, got -1"),
+    (lambda: noise(np.zeros(3), var=None), "var must be a number from 0 on, got None"),
+    (lambda: noise(np.zeros(2), var=np.ones(2)), "var must be a number from 0 on"),
+    (lambda: noise(np.full((2, 3), 9.0)), r"image of shape \(2, 3\) holds .* from 9 to 9, outside"),
+    (lambda: noise(np.array([0.5, np.nan])), "image of shape .* from nan to nan"),
+    (lambda: augment.PoissonNoise(1e19), r"peak must be a number in \[.*, 1e\+18\]"),
+    (lambda: augment.PoissonNoise(np.complex128(3)), "peak must be a number"),
+    (lambda: augment.ColorJitter(True), "brightness must be a number"),
+    (lambda: augment.Grayscale(3.0), "num_output_channels must be 1 or 3, got 3.0"),
+    (lambda: augment.RandomPosterize(np.float64(2.5)), "bits must be an integer"),
+    (lambda: augment.RandomPosterize(np.array([1.5, 2])), "bits must be an integer"),
+    (lambda: augment.JPEG(np.float32(50.5)), "quality must be an integer"),
+    (lambda: augment.CoarseDropout(np.array([1.5, 2])), "num_holes_range must be an integer"),
+    (lambda: augment.Normalize("a", 1), "mean must be one finite number, or one for each"),
+    (lambda: augment.Normalize(None, 1), "mean must be one finite number"),
+    (lambda: augment.Normalize(float("nan"), 1), "mean must be one finite number"),
+    (lambda: augment.Normalize(0, "a"), "std must be one finite number"),
+    (lambda: augment.Normalize(0, [1, float("inf")]), "std must be one finite number"),
+    (lambda: augment.CLAHE(1, 8), "tile_grid_size must be two positive integers, got 8"),
+    (lambda: augment.CLAHE(1, (8.0, 8.0)), "tile_grid_size must be two positive integers"),
+    (lambda: augment.CLAHE(1, (True, 8)), "tile_grid_size must be two positive integers"),
+    (lambda: augment.GaussianBlur(True), "kernel_size must be a positive odd integer"),
+    (lambda: blur.gaussian_blur(np.ones((1, 4, 4, 1)), -1.0), r"sigma must lie in \[0, inf\]"),
+    (lambda: blur.gaussian_blur(np.ones((1, 4, 4, 1)), [1, 2]), "sigma must be one number or one"),
+    (lambda: blur.motion_blur(np.ones((1, 4, 4, 1)), (3, 5), 0), "kernel_size must be one odd"),
+    (lambda: histogram.clahe(np.ones((1, 4, 4, 1)), np.nan), "clip_limit must lie in"),
+    (lambda: colour.solarize(np.ones((1, 4, 4, 1)), [1, 2]), "threshold must be one number or"),
+    (lambda: augment.Cutout((2, 4)), "length must be an integer"),
+    (lambda: augment.Cutout(np.float64(2.5)), "length must be an integer"),
+    (lambda: augment.Cutout(3, n_holes=(1, 2)), "n_holes must be an integer"),
+    (lambda: augment.Cutout(3, fill=None), "fill must be one finite number, or one for each"),
+    (lambda: augment.Cutout(3, fill="a"), "fill must be one finite number"),
+    (lambda: augment.CoarseDropout(fill=float("nan")), "fill must be one finite number"),
+    (lambda: augment.GridMask(fill=1j), "fill must be one finite number"),
+    (lambda: augment.Erase(0, 0, 1, 1, v=()), "v must be one finite number"),
+    (lambda: augment.RandomErasing(value=(1, "a")), "value must be one finite number"),
+    (lambda: augment.Erase((0, 1), 0, 1, 1), "i must be an integer"),
     (lambda: augment.Cutout(-1), "length must be an integer"),
     (lambda: augment.Cutout(2.5), "length must be an integer"),
     (lambda: augment.Erase(0, 0, -2, 1), "h must be an integer"),
@@ -673,13 +844,25 @@ def test_bad_images_are_named():
         augment.Normalize((0, 0, 0), 1)(two)
     with pytest.raises(TypeError, match="got uint8"):
         augment.Normalize(0, 1)(two.astype(np.uint8))
-    for t in (augment.Normalize(0, 1), augment.Compose([augment.Normalize(0, 1)])):
+    for t in (
+        augment.Normalize(0, 1), augment.Compose([augment.Normalize(0, 1)]),
+        augment.GaussianNoise(clip=False), augment.RandomErasing(value="normal"),
+    ):  # fmt: skip
         with pytest.raises(ValueError, match=r"value_range must be \(0, 1\), got \(-1, 1\)"):
             t(two, value_range=(-1, 1))
     with pytest.raises(ValueError, match="fill must be one number or one for each of 2 channels"):
         augment.Cutout(3, fill=(1, 2, 3))(two)
-    with pytest.raises(ValueError, match=r"fill must lie in \[0, 255\]"):
-        augment.Cutout(3, fill=256)(two.astype(np.uint8))
+    for fill in (256, 0.5, -1):
+        for name, t in (
+            ("fill", augment.Cutout(3, fill=fill)), ("fill", augment.GridMask(fill=fill)),
+            ("v", augment.Erase(0, 0, 1, 1, fill)),
+            ("value", augment.RandomErasing(1.0, value=fill)),
+        ):  # fmt: skip
+            message = rf"^{name} must hold integers in \[0, 255\] for uint8 images, got {fill}"
+            with pytest.raises(ValueError, match=message):
+                t(two.astype(np.uint8), seed=0)
+    with pytest.raises(TypeError, match='value="normal" expects floats'):
+        augment.RandomErasing(1.0, value="normal")(two.astype(np.uint8), seed=0)
     with pytest.raises(TypeError, match="divide by 255 first"):
         noise(np.zeros(3, np.uint8))
     with pytest.raises(ValueError, match=r"one per image: got shape \(3,\)"):
