@@ -458,7 +458,10 @@ def with_other(position, part):
     (lambda: make().sample(labels=[0]), ValueError, "takes no labels"),
     (lambda: make(classes=3).sample(labels=[0.5]), ValueError, "whole numbers"),
     (lambda: make(classes=3).sample(labels=[3]), ValueError, r"0\.\.2, got 3\.\.3"),
-    (lambda: SampleSheets("x", n=0), ValueError, "n must be"),
+    (lambda: make().sample(2, batch_size=0), ValueError,
+     "sample: batch_size must be a whole number from 1, got 0"),
+    (lambda: SampleSheets("x", n=0), ValueError, "SampleSheets: n must be a whole number from 1"),
+    (lambda: SampleSheets("x", columns=2.5), ValueError, "columns must be .* got 2.5"),
 ])  # fmt: skip
 def test_refusals(call, error, words):
     with pytest.raises(error, match=words):

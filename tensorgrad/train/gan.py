@@ -18,6 +18,7 @@ from ..optim import LBFGS, Optimizer
 from ..optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from ..optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from ..random import Generator
+from .arguments import whole_number
 from .batches import Batches, batches_of, tensor_of
 from .callbacks import Callback
 from .checks import evaluating, list_of
@@ -102,12 +103,13 @@ class GANTrainer:
         _check_optimizer(
             "discriminator", discriminator_optimizer, discriminator, discriminator_scheduler
         )
-        _check_options(loss, discriminator_steps, penalty, label_smoothing)
+        _check_options(loss, penalty, label_smoothing)
         if penalty is None:
             penalty = 10.0 if loss == "wasserstein" else 0.0
-        self.discriminator_steps = discriminator_steps
+        steps = whole_number("GANTrainer: discriminator_steps", discriminator_steps)
+        self.discriminator_steps = steps
         self._game = Game(generator, discriminator, loss, penalty, label_smoothing, ema_decay)
-        self._steps = _GeneratorSteps(generator_optimizer, generator_scheduler, discriminator_steps)
+        self._steps = _GeneratorSteps(generator_optimizer, generator_scheduler, steps)
         self._trainer = Trainer(
             self._game, self._game.loss, discriminator_optimizer,
             scheduler=discriminator_scheduler, seed=seed, check_finite=check_finite,
@@ -193,7 +195,7 @@ class GANTrainer:
 
         Raises:
             ValueError: neither or both of ``n`` and ``labels`` are given, or they do not fit the
-                generator.
+                generator; ``batch_size`` is no whole number from 1.
         """
         return self._game.sample(
             n, labels=labels, seed=seed, average=average, batch_size=batch_size
@@ -256,6 +258,7 @@ class Game(Module):
 
     def sample(self, n=None, *, labels=None, seed=None, average=True, batch_size=256):
         """New samples; see :meth:`GANTrainer.sample`."""
+        batch_size = whole_number("sample: batch_size", batch_size)
         count, labels = self._wanted(n, labels)
         source = None if seed is None else Generator().manual_seed(seed)
         dtype = next((p.dtype for p in self.generator.parameters()), None)
@@ -273,8 +276,7 @@ class Game(Module):
         if (n is None) == (labels is None):
             raise ValueError("sample: give either n, how many samples, or labels")
         if labels is None:
-            if not isinstance(n, int | np.integer) or isinstance(n, bool) or n < 1:
-                raise ValueError(f"sample: n must be a whole number from 1, got {n!r}")
+            n = whole_number("sample: n", n)
             return n, [arange(n) % self.generator.num_classes] if self.conditional else []
         if not self.conditional:
             raise ValueError("sample: the generator takes no labels; give n")
@@ -421,10 +423,8 @@ class SampleSheets(Callback):
         columns: int | None = None,
     ) -> None:  # fmt: skip
         for name, value in (("every", every), ("n", n), ("columns", columns)):
-            whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-            if not whole and not (name == "columns" and value is None):
-                raise ValueError(f"SampleSheets: {name} must be a whole number from 1, got "
-                                 f"{value!r}")  # fmt: skip
+            if name != "columns" or value is not None:
+                whole_number(f"SampleSheets: {name}", value)
         from .plotting import new_figure
 
         new_figure("SampleSheets")
@@ -502,15 +502,9 @@ def _check_alone():
         )
 
 
-def _check_options(loss, discriminator_steps, penalty, label_smoothing):
+def _check_options(loss, penalty, label_smoothing):
     if loss not in KINDS:
         raise ValueError(f"GANTrainer: loss must be one of {', '.join(KINDS)}, got {loss!r}")
-    whole = isinstance(discriminator_steps, int) and not isinstance(discriminator_steps, bool)
-    if not (whole and discriminator_steps >= 1):
-        raise ValueError(
-            "GANTrainer: discriminator_steps must be a whole number from 1, got "
-            f"{discriminator_steps!r}"
-        )
     if penalty is not None and not 0 <= penalty < math.inf:
         raise ValueError(f"GANTrainer: penalty must be at least 0, got {penalty!r}")
     if not 0 <= label_smoothing < 1:
