@@ -53,3 +53,12 @@ def check_numbers(value, name):
     if len(values) and all(is_real(v) and math.isfinite(v) for v in values):
         return value
     raise ArgumentError(f"{name} must be one finite number, or one for each channel, got {value!r}")
+
+
+def check_number(value, name, low=0.0, high=math.inf, *, open_low=False) -> float:
+    """``value`` as a finite float in [low, high], or in (low, high] where that is open."""
+    fits = is_real(value) and math.isfinite(value) and low <= value <= high
+    if fits and not (open_low and value == low):
+        return float(value)
+    ends = f"{'(' if open_low else '['}{low:g}, {high:g}{')' if high == math.inf else ']'}"
+    raise ArgumentError(f"{name} must be a number in {ends}, got {value!r}")

@@ -10,7 +10,7 @@ import functools
 
 import numpy as np
 
-from ._checks import check_count, check_probability
+from ._checks import check_count, check_number, check_probability
 from ._layout import Images
 from ._pixels import parts_of, rounded, work_dtype
 from ._policy_tables import POLICIES, published
@@ -378,9 +378,8 @@ class AugMix(_Policy):
         self.mixture_width = check_count(mixture_width, "mixture_width", 1)
         if chain_depth != -1:
             check_count(chain_depth, "chain_depth other than -1", 1)
-        if not 0 < alpha < np.inf:
-            raise ValueError(f"alpha must be a number above 0, got {alpha!r}")
-        self.chain_depth, self.alpha, self.all_ops = chain_depth, alpha, all_ops
+        self.alpha = check_number(alpha, "alpha", open_low=True)
+        self.chain_depth, self.all_ops = chain_depth, all_ops
         self.interpolation, self.fill = _check_interpolation(interpolation), fill
 
     def sample(self, n, shape, rng):

@@ -484,7 +484,9 @@ MISTAKES = [
     (lambda: augment.AugMix(severity=11), "severity must be .* at most 10"),
     (lambda: augment.AugMix(mixture_width=0), "mixture_width"),
     (lambda: augment.AugMix(chain_depth=0), "chain_depth other than -1 must be an integer of"),
-    (lambda: augment.AugMix(alpha=0), "alpha must be a number above 0"),
+    (lambda: augment.AugMix(alpha=0), r"alpha must be a number in \(0, inf\), got 0"),
+    (lambda: augment.AugMix(alpha=np.inf), r"alpha must be a number in \(0, inf\), got inf"),
+    (lambda: augment.AugMix(alpha="1"), r"alpha must be a number in \(0, inf\), got '1'"),
 ]
 
 

@@ -709,7 +709,11 @@ def standing(parameters):
         ({"children": 0}, ValueError, "children must be an integer of at least 1, got 0"),
         ({"children": 2.0}, ValueError, "children must be an integer"),
         ({"generation": True}, ValueError, "generation must be an integer"),
-        ({"seed": -1}, ValueError, "seed must be an integer of at least 0, got -1"),
+        ({"seed": -1}, ValueError, "seed must be an integer of at least 0 .* got -1"),
+        ({"seed": 2**64}, ValueError, "seed must be an integer .* at most 18446744073709551615"),
+        ({"callback": 3}, TypeError, "callback must be a function"),
+        ({"space": "paper"}, TypeError, "space must be a SearchSpace, got str"),
+        ({"strategy": ["ppo"]}, ValueError, "strategy must be one of ppo.* got .'ppo'."),
         ({"top": 0}, ValueError, "top must be an integer"),
         ({"strategy": "anneal"}, ValueError, "strategy must be one of ppo, reinforce, evolution"),
         ({"workers": -1}, ValueError, "workers must be an integer of at least 1, got -1"),
@@ -738,13 +742,16 @@ def test_bad_arguments_of_search(change, error, text, tmp_path):
         (lambda: SPACE.policy([0] * 11), "a candidate must be 12 integers"),
         (lambda: SPACE.policy([3] + [0] * 11), "in turns below 3, 3, 4"),
         (lambda: SPACE.policy([0.0] * 12), "a candidate must be"),
-        (lambda: ps.PPO(lr=0), r"lr must be a number in \(0, inf\], got 0"),
+        (lambda: ps.PPO(lr=0), r"lr must be a number in \(0, inf\), got 0"),
+        (lambda: ps.PPO(lr=float("inf")), r"lr must be a number in \(0, inf\), got inf"),
+        (lambda: ps.Reinforce(entropy=float("inf")), r"entropy must be a number in \[0, inf\)"),
+        (lambda: ps.ChildTraining(linear, tuple, lr=float("inf")), r"lr must be a number in \(0"),
         (lambda: ps.PPO(clip=1.5), r"clip must be a number in \(0, 1\]"),
         (lambda: ps.PPO(updates=0), "updates must be"),
         (lambda: ps.Reinforce(baseline=2), r"baseline must be a number in \[0, 1\], got 2"),
         (lambda: ps.Reinforce(entropy=float("nan")), "entropy must be a number"),
         (lambda: ps.Evolution(parents=0), "parents must be"),
-        (lambda: ps.Evolution(mutation="x"), "mutation must be a number"),
+        (lambda: ps.Evolution(mutation="x"), "mutation must be a probability in"),
         (lambda: ps.ChildTraining(linear, (1, 2)), "data must be"),
         (lambda: ps.ChildTraining(linear, [(np.zeros((2, 1, 3, 3)), [1])] * 2),
          r"training part must be .* got float64 \(2, 1, 3, 3\) and labels \(1,\)"),
@@ -757,6 +764,24 @@ def test_bad_arguments_of_search(change, error, text, tmp_path):
 def test_bad_arguments_of_the_parts(make, text):
     with pytest.raises(ValueError, match=text):
         make()
+
+
+def test_numpys_numbers_are_numbers_in_the_journal(tmp_path):
+    journal = tmp_path / "journal.jsonl"
+    results = []
+    for of in (np.int64, int):  # the second goes on from the journal of the first
+        space = ps.SearchSpace(["Rotate"], of(2), of(3), of(1), of(2), fill=np.asarray(of(7)))
+        found = augment.search(
+            likeness_of_first, of(3), space=space, strategy=ps.PPO(hidden=of(4)),
+            generation=of(2), seed=of(1), top=of(2), workers=0, journal=journal,
+        )  # fmt: skip
+        results.append([(t.candidate, t.seed, t.seconds) for t in found.trials])
+    assert results[0] == results[1]
+    assert lines(journal)[0]["settings"]["space"]["fill"] == 7
+
+
+def likeness_of_first(policy, seed):
+    return policy.subpolicies()[0][0][1]
 
 
 def test_a_child_that_is_not_a_function():

@@ -17,8 +17,8 @@ from tensorgrad.errors import ArgumentError
 from tensorgrad.nn import functional as F
 from tensorgrad.random import fork_rng
 
+from .._checks import check_count, check_number
 from .._random import KeyedRng
-from .space import number, whole
 
 # Images that are scored at once.
 _SCORED = 1000
@@ -73,9 +73,9 @@ class ChildTraining:
                 raise TypeError(f"{name} must be a function, got {type(value).__name__}")
         self.factory, self.optimizer = factory, optimizer
         self.data = data if callable(data) else _arrays(data)
-        self.epochs = whole(epochs, "epochs", 1)
-        self.batch_size = whole(batch_size, "batch_size", 1)
-        self.lr = number(lr, "lr", 0, math.inf, open_low=True)
+        self.epochs = check_count(epochs, "epochs", 1)
+        self.batch_size = check_count(batch_size, "batch_size", 1)
+        self.lr = check_number(lr, "lr", open_low=True)
 
     def settings(self) -> dict:
         """What the reward depends on, of what JSON can hold; arrays as a checksum."""

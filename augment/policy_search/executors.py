@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 
 from tensorgrad.errors import missing
 
-from .space import whole
+from .._checks import check_count
 
 
 class ChildDied(RuntimeError):
@@ -83,7 +83,7 @@ class ProcessPool(AbstractContextManager):
     """
 
     def __init__(self, workers: int | None = None):
-        self.workers = whole(_cores() if workers is None else workers, "workers", 1)
+        self.workers = check_count(_cores() if workers is None else workers, "workers", 1)
         self._pool, self._broken = None, False
 
     def __exit__(self, *_):

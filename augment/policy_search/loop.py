@@ -11,13 +11,14 @@ import numpy as np
 from tensorgrad import settings as engine
 from tensorgrad.errors import ArgumentError
 
+from .._checks import check_count
 from .._random import KeyedRng
 from .._transform import save
 from ..policies import AutoAugment
 from .child import ready, run_child, settings_of
 from .executors import InProcess, executor_of
 from .journal import Journal
-from .space import SearchSpace, whole
+from .space import SearchSpace
 from .strategies import STRATEGIES, Strategy
 
 
@@ -65,7 +66,7 @@ class SearchResult:
         ranked = sorted(done, key=lambda trial: -trial.reward)
         different = {tuple(trial.candidate): trial for trial in reversed(ranked)}
         best = sorted(different.values(), key=lambda trial: (-trial.reward, trial.number))
-        return best[: self.top if count is None else whole(count, "count", 1)]
+        return best[: self.top if count is None else check_count(count, "count", 1)]
 
     @property
     def failed(self) -> list[Trial]:
@@ -137,8 +138,8 @@ def search(
 
     Raises:
         ValueError: a number out of range; a journal of another search.
-        TypeError: a child that is no function, or cannot be sent to a worker; an unknown
-            executor.
+        TypeError: a child that is no function, or cannot be sent to a worker; a callback that is
+            no function; an unknown executor; a space of another type.
         RuntimeError: workers cannot start, or the executor was shut down.
 
     Source: Cubuk et al., "AutoAugment: Learning Augmentation Policies from Data", CVPR 2019.
@@ -153,13 +154,13 @@ def search(
     >>> found.best(1)[0].reward, len(found.policy.subpolicies())
     (1.0, 10)
     """
-    if not callable(child):
-        raise TypeError(f"child must be a function (policy, seed), got {type(child).__name__}")
-    whole(children, "children", 1)
-    whole(generation, "generation", 1)
-    whole(seed, "seed", 0)
-    whole(top, "top", 1)
+    _check_functions(child, callback)
+    children = check_count(children, "children", 1)
+    generation = check_count(generation, "generation", 1)
+    seed, top = check_count(seed, "seed", 0, 2**64 - 1), check_count(top, "top", 1)
     space = SearchSpace() if space is None else space
+    if not isinstance(space, SearchSpace):
+        raise TypeError(f"space must be a SearchSpace, got {type(space).__name__}")
     plan = _strategy_of(strategy)
     engine_of = executor_of(executor, workers)
     written = {
@@ -178,10 +179,17 @@ def search(
         return SearchResult(space, [run.trial(i) for i in range(children)], top)
 
 
+def _check_functions(child, callback):
+    if not callable(child):
+        raise TypeError(f"child must be a function (policy, seed), got {type(child).__name__}")
+    if not (callback is None or callable(callback)):
+        raise TypeError(f"callback must be a function (trial), got {type(callback).__name__}")
+
+
 def _strategy_of(strategy):
     if isinstance(strategy, Strategy):
         return strategy
-    if strategy in STRATEGIES:
+    if isinstance(strategy, str) and strategy in STRATEGIES:
         return STRATEGIES[strategy]()
     raise ArgumentError(
         f"strategy must be one of {', '.join(STRATEGIES)}, or a Strategy; got {strategy!r}"

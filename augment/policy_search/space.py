@@ -6,6 +6,7 @@ import numpy as np
 
 from tensorgrad.errors import ArgumentError
 
+from .._checks import check_count
 from ..operations import AUTOAUGMENT_OPERATIONS, OPERATIONS, WITHOUT_MAGNITUDE
 from ..policies import AutoAugment
 
@@ -48,10 +49,10 @@ class SearchSpace:
         interpolation: str = "nearest", fill: float | tuple = 0.0,
     ):  # fmt: skip
         self.operations = _names(operations)
-        self.probabilities = whole(probabilities, "probabilities", 1)
-        self.magnitudes = whole(magnitudes, "magnitudes", 2)
-        self.num_ops = whole(num_ops, "num_ops", 1)
-        self.num_subpolicies = whole(num_subpolicies, "num_subpolicies", 1)
+        self.probabilities = check_count(probabilities, "probabilities", 1)
+        self.magnitudes = check_count(magnitudes, "magnitudes", 2)
+        self.num_ops = check_count(num_ops, "num_ops", 1)
+        self.num_subpolicies = check_count(num_subpolicies, "num_subpolicies", 1)
         self.levels, self.interpolation, self.fill = levels, interpolation, fill
         self.transform(self.policy(np.zeros(self.num_decisions, int)))  # checks the last three
 
@@ -111,12 +112,11 @@ class SearchSpace:
 
     def settings(self) -> dict:
         """The arguments, of what JSON can hold."""
-        fill = self.fill if isinstance(self.fill, int | float) else list(self.fill)
         return {
             "operations": list(self.operations), "probabilities": self.probabilities,
             "magnitudes": self.magnitudes, "num_ops": self.num_ops,
             "num_subpolicies": self.num_subpolicies, "levels": self.levels,
-            "interpolation": self.interpolation, "fill": fill,
+            "interpolation": self.interpolation, "fill": np.asarray(self.fill).tolist(),
         }  # fmt: skip
 
     def __repr__(self):
@@ -131,19 +131,3 @@ def _names(operations):
             f"operations must be different names of {', '.join(OPERATIONS)}; got {operations!r}"
         )
     return names
-
-
-def whole(value, name, least):
-    """``value`` as an int of at least ``least``, or an error that names the argument."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ArgumentError(f"{name} must be an integer of at least {least}, got {value!r}")
-    return int(value)
-
-
-def number(value, name, low, high, *, open_low=False):
-    """``value`` as a float in [low, high], or (low, high] where it is open."""
-    real = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not real or not low <= value <= high or (open_low and value == low):
-        opening = "(" if open_low else "["
-        raise ArgumentError(f"{name} must be a number in {opening}{low}, {high}], got {value!r}")
-    return float(value)

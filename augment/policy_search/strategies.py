@@ -13,9 +13,10 @@ import numpy as np
 import tensorgrad as tg
 from tensorgrad import optim
 
+from .._checks import check_count, check_number, check_probability
 from .._random import KeyedRng
 from .controller import Controller
-from .space import SearchSpace, number, whole
+from .space import SearchSpace
 
 
 class Strategy:
@@ -76,8 +77,8 @@ class Evolution(Strategy):
     """
 
     def __init__(self, parents: int = 5, mutation: float = 0.1):
-        self.parents = whole(parents, "parents", 1)
-        self.mutation = number(mutation, "mutation", 0, 1)
+        self.parents = check_count(parents, "parents", 1)
+        self.mutation = check_probability(mutation, "mutation")
 
     def start(self, space, seed):
         super().start(space, seed)
@@ -131,10 +132,10 @@ class Reinforce(Strategy):
         self, lr: float = 3.5e-4, entropy: float = 1e-5, baseline: float = 0.95,
         hidden: int = 100, normalize: bool = False,
     ):  # fmt: skip
-        self.lr = number(lr, "lr", 0, float("inf"), open_low=True)
-        self.entropy = number(entropy, "entropy", 0, float("inf"))
-        self.baseline = number(baseline, "baseline", 0, 1)
-        self.hidden = whole(hidden, "hidden", 1)
+        self.lr = check_number(lr, "lr", open_low=True)
+        self.entropy = check_number(entropy, "entropy")
+        self.baseline = check_number(baseline, "baseline", high=1)
+        self.hidden = check_count(hidden, "hidden", 1)
         self.normalize = bool(normalize)
 
     def start(self, space, seed):
@@ -206,8 +207,8 @@ class PPO(Reinforce):
         hidden: int = 100, normalize: bool = False, clip: float = 0.2, updates: int = 4,
     ):  # fmt: skip
         super().__init__(lr, entropy, baseline, hidden, normalize)
-        self.clip = number(clip, "clip", 0, 1, open_low=True)
-        self.updates = whole(updates, "updates", 1)
+        self.clip = check_number(clip, "clip", high=1, open_low=True)
+        self.updates = check_count(updates, "updates", 1)
 
     def _gain(self, now, advantage, before):
         ratio = (now - before).exp()
