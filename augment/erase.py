@@ -218,10 +218,10 @@ class RandomErasing(Chance):
     def _boxes(self, n, shape, rng):
         area = shape[0] * shape[1] * rng.uniform(*self.scale, size=_TRIES)
         aspect = np.exp(rng.uniform(*np.log(self.ratio), size=_TRIES))
-        sizes = np.rint(np.sqrt([area * aspect, area / aspect])).astype(int)
+        sizes = np.rint(np.sqrt([area * aspect, area / aspect]))
         fits = (sizes[0] < shape[0]) & (sizes[1] < shape[1])
         first = np.arange(n), fits.argmax(1)
-        heights, widths = sizes[:, first[0], first[1]] * fits[first]
+        heights, widths = np.where(fits, sizes, 0).astype(int)[:, first[0], first[1]]
         return _corners(rng, heights[:, None], widths[:, None], shape)
 
     def change(self, batch, params):
