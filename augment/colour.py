@@ -189,7 +189,7 @@ def _channel(hue, value, chroma, shift):
 
 
 def rgb_to_hsv(batch):
-    """RGB floats in 0..1 to hue, saturation and value in 0..1.
+    """RGB floats in 0..1, of shape (..., 3), to hue, saturation and value in 0..1.
 
     Hue is a share of the circle (red 0, green 1/3, blue 2/3); it and the saturation are 0 where
     they are undefined.
@@ -198,7 +198,7 @@ def rgb_to_hsv(batch):
     [[[[0.333, 1.0, 0.5]]]]
     """
     _check_float_rgb(batch, "rgb_to_hsv")
-    hue, value, chroma = _hue(*np.moveaxis(batch, 3, 0))
+    hue, value, chroma = _hue(*np.moveaxis(batch, -1, 0))
     saturation = chroma / np.where(value == 0, 1, value)
     return np.stack([hue / 6 % 1, saturation, value], axis=-1).astype(batch.dtype, copy=False)
 
@@ -210,16 +210,16 @@ def hsv_to_rgb(batch):
     [[[[0.0, 1.0, 1.0]]]]
     """
     _check_float_rgb(batch, "hsv_to_rgb")
-    hue, saturation, value = np.moveaxis(batch, 3, 0)
+    hue, saturation, value = np.moveaxis(batch, -1, 0)
     chroma = saturation * value
     rgb = [_channel(hue * 6, value, chroma, shift) for shift in (5, 3, 1)]
     return np.stack(rgb, axis=-1).astype(batch.dtype, copy=False)
 
 
 def _check_float_rgb(batch, name):
-    if batch.dtype == np.uint8 or batch.shape[-1:] != (3,):
+    if batch.dtype.kind != "f" or batch.shape[-1:] != (3,):
         raise ValueError(
-            f"{name} expects floats in 0..1 of shape (N, H, W, 3), got {batch.dtype} of shape "
+            f"{name} expects floats in 0..1 of shape (..., 3), got {batch.dtype} of shape "
             f"{batch.shape}"
         )
 

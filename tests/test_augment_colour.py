@@ -181,6 +181,8 @@ def test_hsv_equals_colorsys_and_turns_back():
     assert_allclose(hsv, loop(colorsys.rgb_to_hsv, x), atol=1e-12)
     assert_allclose(colour.hsv_to_rgb(hsv), x, atol=1e-12)
     assert_allclose(colour.hsv_to_rgb(hsv), loop(colorsys.hsv_to_rgb, hsv), atol=1e-12)
+    for one in (x[0], x[0, 0, 0]):
+        assert_allclose(colour.hsv_to_rgb(colour.rgb_to_hsv(one)), one, atol=1e-12)
 
 
 @pytest.mark.parametrize("factor", [-0.5, -0.21, 0.0, 0.1, 0.5])
@@ -876,5 +878,7 @@ def test_bad_images_are_named():
         noise(np.zeros(3, np.uint8))
     with pytest.raises(ValueError, match=r"one per image: got shape \(3,\)"):
         colour.adjust_brightness(np.zeros((2, 4, 4, 3)), np.ones(3))
-    with pytest.raises(ValueError, match="expects floats"):
-        colour.rgb_to_hsv(np.zeros((2, 4, 4, 3), np.uint8))
+    for wrong in (np.zeros((2, 4, 4, 3), np.uint8), np.zeros((4, 3), int), np.zeros((3, 4))):
+        for function in (colour.rgb_to_hsv, colour.hsv_to_rgb):
+            with pytest.raises(ValueError, match=r"expects floats in 0..1 of shape \(\.\.\., 3\)"):
+                function(wrong)
