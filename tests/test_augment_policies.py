@@ -191,6 +191,34 @@ def test_rotate_equals_pillow(angle):
     assert_array_equal(ours[0], np.asarray(Image.fromarray(x[0]).rotate(angle)))
 
 
+def by_pillow(name, image, magnitude):
+    """What torchvision does with Pillow's images."""
+    from PIL import ImageEnhance, ImageOps
+
+    if hasattr(ImageEnhance, name):
+        return getattr(ImageEnhance, name)(image).enhance(1 + magnitude)
+    if name == "Posterize" and magnitude == 0:  # Pillow posterizes to one bit at least
+        return image.point(lambda value: 0)
+    extra = {"Solarize": (magnitude,), "Posterize": (int(magnitude),)}.get(name, ())
+    return getattr(ImageOps, name.lower())(image, *extra)
+
+
+@pytest.mark.parametrize("levels", ["torchvision", "paper", "wide", "augmix"])
+@pytest.mark.parametrize("name", [
+    "AutoContrast", "Invert", "Equalize", "Solarize", "Posterize", "Contrast", "Color",
+    "Brightness", "Sharpness",
+])  # fmt: skip
+@pytest.mark.parametrize("size", [(1, 1), (2, 5), (16, 16), (33, 20)])
+def test_every_level_equals_pillow(name, levels, size):
+    Image = pytest.importorskip("PIL.Image")
+    values, signed = magnitudes(name, 10, size, levels)
+    values = np.concatenate([values, -values]) if signed else values
+    for image in (images(1, size)[0], images(1, size)[0] // 3 + 60, np.full((*size, 3), 9, "u1")):
+        theirs = [by_pillow(name, Image.fromarray(image), float(m)) for m in values]
+        ours = run_operation(name, np.repeat(image[None], len(values), 0), values)
+        assert_array_equal(ours, np.array([np.asarray(t) for t in theirs]))
+
+
 DIRECT = {
     "Identity": lambda x, m: x,
     "AutoContrast": lambda x, m: histogram.autocontrast(x),
