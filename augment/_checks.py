@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 
 import numpy as np
 
@@ -28,9 +29,12 @@ def is_real(value) -> bool:
 
 def check_count(value, name, least=0, most=None) -> int:
     """``value`` as an integer of at least ``least``, or an error that names the argument."""
-    whole = hasattr(value, "__index__") and not isinstance(value, bool)
-    if whole and value >= least and (most is None or value <= most):
-        return value.__index__()
+    try:
+        whole = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        whole = None
+    if whole is not None and whole >= least and (most is None or whole <= most):
+        return whole
     upper = "" if most is None else f" and at most {most}"
     raise ArgumentError(f"{name} must be an integer of at least {least}{upper}, got {value!r}")
 

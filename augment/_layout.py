@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from tensorgrad import Tensor, from_numpy
 
-__all__ = ["LAYOUTS", "Images", "shape_of", "view_of"]
+__all__ = ["LAYOUTS", "Images", "check_layout", "range_of", "shape_of", "view_of"]
 
 # Layout -> the view (N, H, W, C) of an array in it.
 LAYOUTS = {
@@ -28,11 +30,29 @@ def view_of(array, layout):
     return LAYOUTS[layout](array)
 
 
+def check_layout(layout):
+    """``layout`` where it is None or one of :data:`LAYOUTS`."""
+    if layout is not None and layout not in LAYOUTS:
+        raise ValueError(f"layout must be one of {', '.join(LAYOUTS)}, but got {layout!r}")
+    return layout
+
+
+def range_of(value_range):
+    """(low, high) as floats."""
+    try:
+        low, high = map(float, value_range)
+    except (TypeError, ValueError):
+        low = high = math.nan
+    if -math.inf < low < high < math.inf:
+        return low, high
+    raise ValueError(
+        f"value_range must be (low, high), finite numbers with low < high, got {value_range!r}"
+    )
+
+
 def _layout_of(array, layout, name):
     shape = array.shape
-    if layout is not None:
-        if layout not in LAYOUTS:
-            raise ValueError(f"layout must be one of {', '.join(LAYOUTS)}, but got {layout!r}")
+    if check_layout(layout) is not None:
         if len(layout) != array.ndim:
             raise ValueError(
                 f"{name}: layout {layout!r} needs {len(layout)} dimensions, got shape {shape}"
@@ -72,6 +92,8 @@ def _contiguous(view):
 class Images:
     """Images as they came, and how what is made of them goes back.
 
+    With ``value_range`` None their values are not looked at.
+
     Attributes:
         view: (N, H, W, C), on the memory that came.
         layout: one of :data:`LAYOUTS`.
@@ -89,11 +111,10 @@ class Images:
         self.layout = _layout_of(array, layout, name)
         self.view, self.dtype = view_of(array, self.layout), array.dtype
         self.single = "N" not in self.layout
-        low, high = map(float, value_range)
-        if not low < high:
-            raise ValueError(f"value_range must be (low, high) with low < high, got {value_range}")
+        low, high = (0.0, 1.0) if value_range is None else range_of(value_range)
         self.low, self.high, self.width = low, high, high - low
-        self.clips = self.dtype != np.uint8 and self._check_range(array, low, high, name)
+        checked = value_range is not None and self.dtype != np.uint8
+        self.clips = checked and self._check_range(array, low, high, name)
 
     def _check_range(self, array, low, high, name):
         if not array.size:
@@ -123,8 +144,10 @@ class Images:
         It is uint8, or float32 or float64 in [0, 1].
         """
         block = _contiguous(self.view[rows])
-        if self.dtype == np.float16:
+        if self.dtype.itemsize == 2:
             block = block.astype(np.float32)
+        elif not self.dtype.isnative:
+            block = block.astype(self.dtype.newbyteorder("="))
         if not self.plain:
             block = (block - block.dtype.type(self.low)) / block.dtype.type(self.width)
         if self.clips or not self.plain:
@@ -144,6 +167,12 @@ class Images:
 
     def store(self, out, rows, block):
         """Write a block that was made into the view of the result."""
+        if block.shape != out[rows].shape or (block.dtype == np.uint8) != (self.dtype == np.uint8):
+            raise ValueError(
+                f"a transform made {block.dtype} images of shape {block.shape} of {self.dtype} "
+                f"ones where {out[rows].shape} was expected: apply must keep the dtype, and give "
+                "the shape that output_shape says"
+            )
         if not self.plain:
             # Clipped: scaling to [0, 1] and back rounds.
             low, high = (self.dtype.type(v) for v in (self.low, self.high))

@@ -7,9 +7,12 @@ import math
 
 import numpy as np
 
+from tensorgrad.errors import ArgumentError
+
+from ._checks import check_count
 from ._threads import tile
 
-__all__ = ["KeyedRng", "philox"]
+__all__ = ["KeyedRng", "check_key", "philox"]
 
 # Multipliers and Weyl constants of Philox 4x32 (Salmon et al., "Parallel Random Numbers: As Easy
 # as 1, 2, 3", SC 2011, table 2).
@@ -78,6 +81,20 @@ def _hashed(key, value):
     return _one(value, 1, key)[:2]
 
 
+def check_key(value, name):
+    """``value`` as a number that a key can hold."""
+    return check_count(value, name, 0, 2**64 - 1)
+
+
+def _floats(words):
+    """What :meth:`KeyedRng.random` makes of the words of one row.
+
+    One draw takes 3 us so, by arrays 11.
+    """
+    pairs = zip(words[::2], words[1::2], strict=True)
+    return [((high >> 5) * 2.0**26 + (low >> 6)) * 2.0**-53 for high, low in pairs]
+
+
 class KeyedRng:
     """An independent stream of random numbers for each of n samples.
 
@@ -91,21 +108,27 @@ class KeyedRng:
         epoch: a number in [0, 2**64).
         index: of the samples, integers of shape (n,) from 0 on.
 
+    Raises:
+        ValueError: a number out of range.
+
     >>> few, many = KeyedRng(0, 0, [7]), KeyedRng(0, 0, [3, 7, 5])
     >>> bool(few.random()[0] == many.random()[1])
     True
     """
 
     def __init__(self, seed: int, epoch: int, index):
-        index = np.asarray(index, np.int64)
-        key = _hashed(_hashed((0, 0), int(seed)), int(epoch))
+        key = _hashed(_hashed((0, 0), check_key(seed, "seed")), check_key(epoch, "epoch"))
+        index = np.asarray(index)
+        whole = index.dtype.kind in "iu" or not index.size
+        if index.ndim != 1 or not whole or (len(index) and index.min() < 0):
+            raise ArgumentError(f"index must hold integers from 0 on, shape (n,), got {index!r}")
         self._begin(key, index.astype(np.uint64))
 
     def _begin(self, key, index):
         self._key, self._index = key, index
-        # The words of small draws: the block that they begin with, those made, how many are used.
-        self._block, self._start, self._used = 0, 0, _AHEAD
-        self._made = np.empty((len(index), 0), np.uint32)
+        # The words of small draws: the block that they begin with, how many are used, those made.
+        self._block, self._start, self._used = 0, 0, _AHEAD + 1
+        self._few, self._made = len(index) <= _FEW, None
 
     def __len__(self) -> int:
         return len(self._index)
@@ -138,26 +161,27 @@ class KeyedRng:
     def _words(self, count):
         """The next ``count`` words of each stream, (n, count) uint32."""
         if count > _AHEAD:
-            blocks = -(-count // 4)
-            return self._blocks(blocks)[:, :count]
-        if self._used + count > _AHEAD:
-            self._start, self._used, self._made = self._block, 0, self._made[:, :0]
-            self._block += _AHEAD // 4
-        begin, self._used = self._used, self._used + count
-        if self._used > self._made.shape[1]:
-            self._made = self._ahead()
-        return self._made[:, begin : self._used]
+            return self._blocks(-(-count // 4))[:, :count]
+        rows = self._next_words(count)
+        return np.array(rows, np.uint32).reshape(len(self), count) if self._few else rows
 
-    def _ahead(self):
-        """At least as many words as are used, of the blocks from the start on."""
-        if len(self) > _FEW:
-            return self._made_of(self._start, _AHEAD // 4)
-        made = self._made.shape[1] // 4
-        blocks = range(self._start + made, self._start + -(-self._used // 4))
-        rows = zip(self._index.tolist(), self._keys(), strict=True)
-        words = [[w for b in blocks for w in _one(b, index, key)] for index, key in rows]
-        new = np.array(words, np.uint32).reshape(len(self), 4 * len(blocks))
-        return np.concatenate([self._made, new], axis=1) if made else new
+    def _next_words(self, count):
+        """The next words of a small draw: an array, or a list for each of few rows."""
+        if self._used + count > _AHEAD:
+            self._start, self._used = self._block, 0
+            self._block += _AHEAD // 4
+            self._made = self._lists() if self._few else self._made_of(self._start, _AHEAD // 4)
+        begin, self._used = self._used, self._used + count
+        if not self._few:
+            return self._made[:, begin : self._used]
+        for words, index, key in self._made:
+            while len(words) < self._used:
+                words += _one(self._start + len(words) // 4, index, key)
+        return [words[begin : self._used] for words, _, _ in self._made]
+
+    def _lists(self):
+        """For each row, a list for its words, its index and its key."""
+        return [([], *row) for row in zip(self._index.tolist(), self._keys(), strict=True)]
 
     def _keys(self):
         """The key of each row as two of Python's integers."""
@@ -200,6 +224,8 @@ class KeyedRng:
         if np.dtype(dtype) == np.float32:
             words = self._words(count) >> np.uint32(8)
             return np.multiply(words, np.float32(2.0**-24), dtype=np.float32).reshape(shape)
+        if self._few and 2 * count <= _AHEAD:
+            return np.array([_floats(row) for row in self._next_words(2 * count)]).reshape(shape)
         words = self._words(2 * count)
         high = (words[:, 0::2] >> np.uint32(5)).astype(np.float64)
         low = (words[:, 1::2] >> np.uint32(6)).astype(np.float64)

@@ -98,8 +98,9 @@ def _tile_of(elements):
 def run(work, blocks, elements, threads=1):
     """Call ``work`` on every block, on so many threads.
 
-    Threads end with the call: a DataLoader forks, and a fork beside living threads warns. One
-    takes 85 us to start and to join; a pool of two takes 380.
+    Threads end with the call, also with one that fails or is interrupted: a DataLoader forks, and
+    a fork beside living threads warns. One takes 85 us to start and to join; a pool of two takes
+    380.
     """
     todo, errors = deque(blocks), []
     size = _tile_of(elements) if threads == 1 else _TILE_ON_THREADS
@@ -107,22 +108,53 @@ def run(work, blocks, elements, threads=1):
     def take():
         before, _here.tile = getattr(_here, "tile", None), size
         try:
-            while not errors and (rows := _next(todo)) is not None:
+            while (rows := _next(todo)) is not None:
                 work(rows)
-        except BaseException as error:
-            errors.append(error)
         finally:
             _here.tile = before
 
-    helpers = [threading.Thread(target=take) for _ in range(min(threads, len(blocks)) - 1)]
-    with _blas_on_one_thread() if helpers else contextlib.nullcontext():
+    def help_out(ended):
+        try:
+            take()
+        except BaseException as error:
+            errors.append(error)
+            todo.clear()
+        finally:
+            ended.set()
+
+    ends = [threading.Event() for _ in range(min(threads, len(blocks)) - 1)]
+    if not ends:
+        return take()
+    helpers = [threading.Thread(target=help_out, args=(ended,)) for ended in ends]
+    with _blas_on_one_thread():
+        try:
+            _start(helpers)
+            take()
+            _join(helpers, ends)
+        except BaseException:
+            todo.clear()  # the others end after the block that they are at
+            _join(helpers, ends)
+            raise
+    if errors:
+        raise errors.pop()  # a list that holds it would keep the images alive by its traceback
+
+
+def _start(helpers):
+    """Start threads. Where the system allows no more, those that there are do all."""
+    with contextlib.suppress(RuntimeError):
         for helper in helpers:
             helper.start()
-        take()
-        for helper in helpers:
+
+
+def _join(helpers, ends):
+    """Wait for the end of those that were started.
+
+    After an interrupt within ``Thread.join``, Python 3.11 takes the thread for one that has ended.
+    """
+    for helper, ended in zip(helpers, ends, strict=True):
+        if helper.ident is not None:
+            ended.wait()
             helper.join()
-    if errors:
-        raise errors[0]
 
 
 def _next(todo):

@@ -7,19 +7,16 @@ import math
 
 import numpy as np
 
-from tensorgrad.utils._pytree import tree_leaves
 from tensorgrad.utils.data.sampler import draw_seed
 
-from ._checks import check_count
 from ._layout import Images
-from ._random import KeyedRng
+from ._random import KeyedRng, check_key
 from ._threads import blocks_of, run, threads_for
 from .boxes import Bundle, Targets
 
 __all__ = ["Transform", "from_dict", "from_json", "load", "save"]
 
 REGISTRY: dict[str, type[Transform]] = {}
-_ANY_RANGE = (-math.inf, math.inf)
 
 
 class Transform:
@@ -27,8 +24,9 @@ class Transform:
 
     A subclass writes :meth:`sample`, where all randomness is, and :meth:`apply`, which has
     none. Its ``__init__`` keeps each argument under its own name, and nothing else: that is what
-    is printed, and written to JSON. A transform that moves pixels says ``geometric = True`` and
-    writes :meth:`apply_masks`, :meth:`apply_points` and :meth:`output_shape` too.
+    is printed, and written to JSON, with the name of the class, which must be none of those here.
+    A transform that moves pixels says ``geometric = True`` and writes :meth:`apply_masks`,
+    :meth:`apply_points` and :meth:`output_shape` too.
 
     >>> import numpy as np
     >>> class Darker(Transform):
@@ -57,6 +55,12 @@ class Transform:
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
+        known = REGISTRY.get(cls.__name__)
+        if known is not None and _is_ours(known) and not _is_ours(cls):
+            raise TypeError(
+                f"tensorgrad.augment has a transform called {cls.__name__}, and JSON finds them by "
+                "name: choose another"
+            )
         REGISTRY[cls.__name__] = cls
 
     def sample(self, n: int, shape: tuple, rng: KeyedRng) -> dict:
@@ -109,12 +113,19 @@ class Transform:
 
     def draw(self, images, *, seed=None, epoch=None, index=None, layout=None) -> dict:
         """Draw parameters for ``images``, for :meth:`replay`; arguments as for a call."""
-        return self._draw(Images(images, layout, _ANY_RANGE), seed, epoch, index)
+        return self._draw(Images(images, layout, None), seed, epoch, index)
 
     def _draw(self, images, seed, epoch, index):
         n, shape = len(images), images.view.shape[1:]
         seed, epoch = _key(seed, epoch, index)
-        return self.sample(n, shape, KeyedRng(seed, epoch, _indices(index, n)))
+        params = self.sample(n, shape, KeyedRng(seed, epoch, _indices(index, n)))
+        shape = _misfit(params, n)
+        if shape is None:
+            return params
+        raise ValueError(
+            f"{type(self).__name__}.sample must give a row for each of {n} images in all "
+            f"parameters, got one of shape {shape}"
+        )
 
     def __call__(
         self, images, *, seed=None, epoch=None, index=None, boxes=None, masks=None,
@@ -183,11 +194,10 @@ class Transform:
         targets = Targets(
             opened, boxes, masks, keypoints, labels, min_visibility, tolerance, mask_fill
         )
-        rows = {len(leaf) for leaf in tree_leaves(params) if isinstance(leaf, np.ndarray)}
-        if rows - {len(opened)}:
-            raise ValueError(
-                f"params are those of {max(rows)} images, but got {len(opened)} images"
-            )
+        shape = _misfit(params, len(opened))
+        if shape is not None:
+            whose = f"those of {shape[0]} images" if shape else "not those of a batch"
+            raise ValueError(f"params are {whose}, but got {len(opened)} images")
         return self._replay(opened, targets, params)
 
     def _replay(self, images, targets, params):
@@ -197,24 +207,25 @@ class Transform:
                 f"{type(self).__name__} leaves the range of the images, so value_range must be "
                 f"(0, 1), got ({images.low:g}, {images.high:g}); scale them first"
             )
-        if targets:
-            bundle = self.move(targets.bundle(images.block(slice(None))), params)
-            out, view = images.empty(bundle.images.shape[1:])
-            images.store(view, slice(None), bundle.images)
-            return {"images": images.finish(out), **targets.results(bundle)}
         shape = self.output_shape(images.view.shape[1:])
         out, view = images.empty(shape)
         size = max(math.prod(images.view.shape[1:]), math.prod(shape))
+        if targets:
+            size += targets.open(shape)
         threads = threads_for(n * size)
         blocks = [slice(0, n)] if self.mixes else blocks_of(n, size, threads)
 
         def work(rows):
             part = params if len(blocks) == 1 else rows_of(params, rows)
-            done = self.move(Bundle(images.block(rows)), part)
+            block = images.block(rows)
+            done = self.move(targets.bundle(block, rows) if targets else Bundle(block), part)
             images.store(view, rows, done.images)
+            if targets:
+                targets.store(rows, done)
 
         run(work, blocks, n * size, threads)
-        return images.finish(out)
+        result = images.finish(out)
+        return {"images": result, **targets.results()} if targets else result
 
     def arguments(self) -> dict:
         """The arguments that the transform was made with, by name."""
@@ -249,23 +260,41 @@ def rows_of(params, rows):
     return params[rows]
 
 
+def _misfit(params, n):
+    """The shape of one of the parameters that has not n rows; None if all have."""
+    if isinstance(params, dict):
+        params = params.values()
+    elif not isinstance(params, list):
+        shape = getattr(params, "shape", ())
+        return shape if shape[:1] != (n,) else None
+    for value in params:
+        shape = _misfit(value, n)
+        if shape is not None:
+            return shape
+    return None
+
+
+def _is_ours(cls):
+    return cls.__module__.startswith(f"{__package__}.")
+
+
 def _key(seed, epoch, index):
-    """Seed and epoch as numbers."""
+    """Seed and epoch, one that is missing as 0."""
     if seed is None and epoch is None and index is None:
         return draw_seed(None), 0
-    return part_of_key(seed, "seed"), part_of_key(epoch, "epoch")
+    return 0 if seed is None else seed, 0 if epoch is None else epoch
 
 
 def part_of_key(value, name):
     """``value``, 0 for None, as a number that a key can hold."""
-    return check_count(0 if value is None else value, name, 0, 2**64 - 1)
+    return check_key(0 if value is None else value, name)
 
 
 def _indices(index, n):
     if index is None:
         return np.arange(n)
     array = np.atleast_1d(np.asarray(index))
-    if array.shape != (n,) or (n and (array.dtype.kind not in "iu" or array.min() < 0)):
+    if array.shape != (n,):
         raise ValueError(
             f"index must hold {n} integers from 0 on, one for each image; got {index!r}"
         )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from tensorgrad import Tensor, from_numpy
 
 from ._layout import view_of
 
-__all__ = ["Bundle", "Points", "Targets"]
+__all__ = ["Bundle", "Points", "Targets", "check_limits"]
 
 # Points along each side of a box. A bent side is seen at these; straight ones need the ends.
 _SIDE = 9
@@ -115,8 +117,19 @@ class Bundle:
             mine.put(where, theirs)
 
 
+def check_limits(min_visibility, tolerance):
+    """Raise a ValueError that names the one which is out of range."""
+    if not 0 <= min_visibility <= 1:
+        raise ValueError(f"min_visibility must be in [0, 1], got {min_visibility}")
+    if not tolerance >= 0:
+        raise ValueError(f"tolerance must not be negative, got {tolerance}")
+
+
 class Targets:
     """Boxes, key points, masks and labels as a user gave them, checked, and back.
+
+    They go block by block, as the images: :meth:`open` makes room for results, :meth:`bundle`
+    gives those of a block and :meth:`store` takes them back, :meth:`results` gives all.
 
     Args:
         images: the :class:`Images` that they belong to.
@@ -134,14 +147,11 @@ class Targets:
         self, images, boxes=None, masks=None, keypoints=None, labels=None, min_visibility=0.0,
         tolerance=1.0, mask_fill=0,
     ):  # fmt: skip
-        if not 0 <= min_visibility <= 1:
-            raise ValueError(f"min_visibility must be in [0, 1], got {min_visibility}")
-        if tolerance < 0:
-            raise ValueError(f"tolerance must not be negative, got {tolerance}")
+        check_limits(min_visibility, tolerance)
         if labels is not None and boxes is None:
             raise ValueError("labels are those of boxes and are dropped with them: pass boxes too")
         self.images, self.min_visibility, self.tolerance = images, min_visibility, tolerance
-        self.mask_fill, self.tensors = mask_fill, set()
+        self.mask_fill, self.tensors = mask_fill, {}
         self.boxes = None if boxes is None else self._arrays(boxes, "boxes", (4,))
         self.keypoints = keypoints
         if keypoints is not None:
@@ -171,8 +181,7 @@ class Targets:
 
     def _arrays(self, given, name, widths):
         given = self._listed(given, name)
-        if any(isinstance(a, Tensor) for a in given):
-            self.tensors.add(name)
+        self.tensors[name] = [isinstance(a, Tensor) for a in given]
         arrays = [np.asarray(a) for a in given]
         arrays = [a.reshape(0, widths[0]) if a.size == 0 else a for a in arrays]
         for i, a in enumerate(arrays):
@@ -186,6 +195,11 @@ class Targets:
     def _labels(self, given):
         labels = self._listed(given, "labels")
         for i, (label, box) in enumerate(zip(labels, self.boxes, strict=True)):
+            if isinstance(label, str) or not hasattr(label, "__len__"):
+                raise ValueError(
+                    f"labels of image {i} must be a list, array or Tensor with one for each of its "
+                    f"{len(box)} boxes, got {label!r}"
+                )
             if len(label) != len(box):
                 raise ValueError(f"labels of image {i}: got {len(label)} for {len(box)} boxes")
         return labels
@@ -199,7 +213,7 @@ class Targets:
                     f"boxes of image {i}: {boxes[turned][0]} is not x1, y1, x2, y2 with "
                     "x1 <= x2 and y1 <= y2"
                 )
-            beyond = np.maximum(-boxes, boxes - [w, h, w, h]).max(axis=1, initial=0)
+            beyond = np.maximum(0.0 - boxes, boxes - [w, h, w, h]).max(axis=1, initial=0)
             out = beyond > self.tolerance
             if out.any():
                 raise ValueError(
@@ -222,23 +236,47 @@ class Targets:
                 f"masks of shape {array.shape} do not fit images of {len(self.images)} times "
                 f"{self.images.view.shape[1:3]} pixels"
             )
+        if not _holds(array.dtype, self.mask_fill):
+            raise ValueError(
+                f"mask_fill must be a number that masks of {array.dtype} can hold, got "
+                f"{self.mask_fill!r}"
+            )
         self.mask_layout, self.masks = layout, view
 
-    def bundle(self, blocks):
-        """A bundle of images (n, H, W, C) and all targets."""
-        points = []
-        if self.boxes is not None:
-            points.append(self._box_points())
-        if self.keypoints is not None:
-            points.append(self._keypoint_points())
-        masks = None if self.masks is None else np.ascontiguousarray(self.masks)
-        return Bundle(blocks, masks, self.mask_fill, points)
+    def open(self, shape):
+        """Make room for what pictures become of ``shape`` (H, W, C).
 
-    def _box_points(self):
-        boxes = np.concatenate([np.zeros((0, 4)), *self.boxes]).astype(np.float64)
-        owner = np.repeat(np.arange(len(self.boxes)), [len(b) for b in self.boxes])
+        Returns:
+            The elements of an image's masks, the smaller or the larger.
+        """
+        n = len(self.images)
+        given = {"boxes": self.boxes, "labels": self.labels, "keypoints": self.keypoints}
+        self._done = {name: [None] * n for name, list_ in given.items() if list_ is not None}
+        if self.masks is None:
+            return 0
+        count = self.masks.shape[3]
+        sizes = dict(zip("NHWC", (n, *shape[:2], count), strict=True))
+        self._mask_out = np.empty([sizes[axis] for axis in self.mask_layout], self.masks.dtype)
+        return count * max(math.prod(shape[:2]), math.prod(self.masks.shape[1:3]))
+
+    def bundle(self, block, rows):
+        """A bundle of the images ``rows``, which are ``block`` (n, H, W, C), and their targets."""
+        points, masks = [], None
+        if self.boxes is not None:
+            points.append(self._box_points(self.boxes[rows]))
+        if self.keypoints is not None:
+            points.append(_keypoint_points(self.keypoints[rows]))
+        if self.masks is not None:
+            masks = np.ascontiguousarray(self.masks[rows]).view()
+            masks.flags.writeable = False
+        return Bundle(block, masks, self.mask_fill, points)
+
+    def _box_points(self, listed):
+        given, owner = _joined(listed, 4)
         h, w = self.images.view.shape[1:3]
-        boxes = np.clip(boxes, 0, [w, h, w, h])
+        boxes = np.clip(given, 0, [w, h, w, h])
+        # Of one that lies beside the picture nothing is left. Others count as they are clipped.
+        left = (_area(boxes.reshape(-1, 2, 2)) > 0) | (_area(given.reshape(-1, 2, 2)) == 0)
         along = np.linspace(0, 1, _SIDE)
         x = boxes[:, 0:1] + along * (boxes[:, 2:3] - boxes[:, 0:1])
         y = boxes[:, 1:2] + along * (boxes[:, 3:4] - boxes[:, 1:2])
@@ -249,59 +287,80 @@ class Targets:
             (boxes[:, 0:1] * flat, y), (boxes[:, 2:3] * flat, y),
         ]  # fmt: skip
         xy = np.concatenate([np.stack(side, axis=-1) for side in sides], axis=1)
-        return Points(xy, owner, np.ones(len(boxes)), np.ones(xy.shape[:2], bool), True)
+        return Points(xy, owner, left.astype(float), np.ones(xy.shape[:2], bool), True)
 
-    def _keypoint_points(self):
-        xy = np.concatenate([np.zeros((0, 2)), *(k[:, :2] for k in self.keypoints)])
-        owner = np.repeat(np.arange(len(self.keypoints)), [len(k) for k in self.keypoints])
-        seen = np.ones((len(xy), 1), bool)
-        return Points(xy.astype(np.float64)[:, None], owner, np.ones(len(xy)), seen, False)
-
-    def results(self, bundle):
-        """The targets of a bundle, as they came: a dict of those that were given."""
-        out, points = {}, list(bundle.points)
+    def store(self, rows, bundle):
+        """Keep what the targets of the images ``rows`` have become."""
+        points = list(bundle.points)
         if self.boxes is not None:
-            out.update(self._finished_boxes(points.pop(0)))
-        if self.masks is not None:
-            out["masks"] = self._finished_masks(bundle.masks)
+            self._store_boxes(rows, points.pop(0))
         if self.keypoints is not None:
-            out["keypoints"] = self._finished_keypoints(points.pop(0))
-        for name in self.tensors:
-            out[name] = [from_numpy(a) for a in out[name]]
-        return {k: v[0] if self.images.single and k != "masks" else v for k, v in out.items()}
+            self._store_keypoints(rows, points.pop(0))
+        if self.masks is not None:
+            view_of(self._mask_out, self.mask_layout)[rows] = bundle.masks
 
-    def _finished_boxes(self, points):
+    def _store_boxes(self, rows, points):
         corners = np.concatenate([points.xy.min(axis=1), points.xy.max(axis=1)], axis=1)
         # A share that is the limit but for rounding is kept.
         kept = (points.share > 0) & (points.share >= self.min_visibility - 1e-9)
-        boxes, labels = [], []
-        ends = np.cumsum([len(b) for b in self.boxes])
-        for i, (given, end) in enumerate(zip(self.boxes, ends, strict=True)):
-            rows = slice(end - len(given), end)
-            dtype = given.dtype if given.dtype.kind == "f" else np.float64
-            boxes.append(corners[rows][kept[rows]].astype(dtype))
+        for i, own in _own_rows(self.boxes, rows):
+            boxes = corners[own][kept[own]].astype(_float_dtype(self.boxes[i]))
+            self._done["boxes"][i] = self._as_given("boxes", i, boxes)
             if self.labels is not None:
-                labels.append(_kept(self.labels[i], kept[rows]))
-        return {"boxes": boxes} if self.labels is None else {"boxes": boxes, "labels": labels}
+                self._done["labels"][i] = _kept(self.labels[i], kept[own])
 
-    def _finished_keypoints(self, points):
+    def _store_keypoints(self, rows, points):
         xy, seen = points.xy[:, 0], points.seen[:, 0]
-        out = []
-        ends = np.cumsum([len(k) for k in self.keypoints])
-        for given, end in zip(self.keypoints, ends, strict=True):
-            rows = slice(end - len(given), end)
-            moved = given.astype(given.dtype if given.dtype.kind == "f" else np.float64)
-            moved[:, :2] = xy[rows]
+        for i, own in _own_rows(self.keypoints, rows):
+            moved = self.keypoints[i].astype(_float_dtype(self.keypoints[i]))
+            moved[:, :2] = xy[own]
             if moved.shape[1] == 3:
-                moved[:, 2] *= seen[rows]
-            out.append(moved)
+                moved[:, 2] *= seen[own]
+            self._done["keypoints"][i] = self._as_given("keypoints", i, moved)
+
+    def _as_given(self, name, i, array):
+        return from_numpy(array) if self.tensors[name][i] else array
+
+    def results(self):
+        """The targets, as they came: a dict of those that were given."""
+        out = dict(self._done)
+        if self.images.single:
+            out = {name: listed[0] for name, listed in out.items()}
+        if self.masks is not None:
+            out["masks"] = from_numpy(self._mask_out) if self.mask_tensor else self._mask_out
         return out
 
-    def _finished_masks(self, masks):
-        sizes = dict(zip("NHWC", masks.shape, strict=True))
-        array = np.empty([sizes[axis] for axis in self.mask_layout], masks.dtype)
-        view_of(array, self.mask_layout)[...] = masks
-        return from_numpy(array) if self.mask_tensor else array
+
+def _keypoint_points(listed):
+    points, owner = _joined([k[:, :2] for k in listed], 2)
+    seen = np.ones((len(points), 1), bool)
+    return Points(points[:, None], owner, np.ones(len(points)), seen, False)
+
+
+def _joined(listed, width):
+    """Arrays (k, width) as one of float64, and the number of the one that each row is from."""
+    joined = np.concatenate([np.zeros((0, width)), *listed]).astype(np.float64, copy=False)
+    return joined, np.repeat(np.arange(len(listed)), [len(a) for a in listed])
+
+
+def _own_rows(listed, rows):
+    """The numbers of the arrays of a slice, with the rows of each once they are joined."""
+    end = 0
+    for i in range(*rows.indices(len(listed))):
+        begin, end = end, end + len(listed[i])
+        yield i, slice(begin, end)
+
+
+def _float_dtype(array):
+    return array.dtype if array.dtype.kind == "f" else np.float64
+
+
+def _holds(dtype, value):
+    """Whether a dtype can hold a number as it is; a floating one, to rounding."""
+    if np.ndim(value) or np.asarray(value).dtype.kind not in "biuf":
+        return False
+    with np.errstate(invalid="ignore"):
+        return dtype.kind not in "biu" or np.asarray(value).astype(dtype) == value
 
 
 def _kept(labels, kept):
@@ -310,4 +369,5 @@ def _kept(labels, kept):
         return labels[from_numpy(np.flatnonzero(kept))]
     if isinstance(labels, np.ndarray):
         return labels[kept]
-    return type(labels)(label for label, keep in zip(labels, kept, strict=True) if keep)
+    left = [label for label, keep in zip(labels, kept, strict=True) if keep]
+    return tuple(left) if isinstance(labels, tuple) else left

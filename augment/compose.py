@@ -170,13 +170,7 @@ class OneOf(_Several):
         self.transforms = _transforms(transforms)
         if not self.transforms:
             raise ValueError("OneOf needs at least one transform, got none")
-        self.p = None if p is None else [float(w) for w in p]
-        if p is not None and (
-            len(self.p) != len(self.transforms) or min(self.p) < 0 or sum(self.p) <= 0
-        ):
-            raise ValueError(
-                f"p must hold {len(self.transforms)} weights from 0 on with a positive sum, got {p}"
-            )
+        self.p = None if p is None else _weights(p, len(self.transforms))
 
     def sample(self, n, shape, rng):
         chosen = rng.choice(len(self.transforms), self.p)
@@ -188,6 +182,17 @@ class OneOf(_Several):
             for i, (t, inner) in enumerate(zip(self.transforms, params["inner"], strict=True))
         ]
         return _by_rows(bundle, parts)
+
+
+def _weights(p, count):
+    """As many weights, as floats."""
+    weights = np.asarray(p, np.float64) if np.ndim(p) == 1 else np.zeros(0)
+    if len(weights) == count and weights.min() >= 0 and 0 < weights.sum() < np.inf:
+        return weights.tolist()
+    raise ValueError(
+        f"p must hold {count} weights from 0 on with a positive sum, one for each transform, got "
+        f"{p!r}; for a chance of none of them, put OneOf into RandomApply"
+    )
 
 
 class RandomApply(_Several):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from tensorgrad import Tensor, from_numpy
 from tensorgrad.utils.data import Dataset, default_collate
+from tensorgrad.utils.data._utils.collate import _like as like
 
+from ._layout import check_layout, range_of
 from ._transform import Transform, part_of_key
+from .boxes import check_limits
 
 __all__ = ["AugmentedDataset", "Indexed", "IndexedSample", "collate"]
 
@@ -21,22 +24,48 @@ _MOVES = {"boxes": "boxes", "masks": "masks", "mask": "masks", "keypoints": "key
 
 
 class _Epoch:
-    """A number in memory that workers made by a fork share, so that they see it change."""
+    """A number in memory that workers share, so that they see it change.
 
-    def __init__(self, value=0):
-        self._memory = mmap.mmap(-1, 8)
-        self.set(value)
+    Those made by a fork have the memory already. For those that are spawned there is another
+    piece, made when the first of them is: to import what makes it takes 20 ms.
+    """
+
+    def __init__(self, value=0, spawned=None):
+        self._memory, self._spawned = mmap.mmap(-1, 8), spawned
+        if spawned is None:
+            self.set(value)
 
     def get(self):
         """The number."""
+        if self._spawned is not None:
+            return self._spawned.value
         return int.from_bytes(self._memory[:8], "little")
 
     def set(self, value):
         """Change it, for everybody."""
-        self._memory[:8] = part_of_key(value, "epoch").to_bytes(8, "little")
+        value = part_of_key(value, "epoch")
+        self._memory[:8] = value.to_bytes(8, "little")
+        if self._spawned is not None:
+            self._spawned.value = value
 
     def __reduce__(self):
-        return _Epoch, (self.get(),)
+        from multiprocessing.context import get_spawning_popen
+
+        if get_spawning_popen() is None:
+            return _Epoch, (self.get(),)
+        from multiprocessing.reduction import ForkingPickler
+        from multiprocessing.sharedctypes import RawValue
+
+        if self._spawned is None:
+            self._spawned = RawValue("Q", self.get())
+        # By a pickler of its own: the one at work was made before sharedctypes told how.
+        return _spawned_epoch, (bytes(ForkingPickler.dumps(self._spawned)),)
+
+
+def _spawned_epoch(memory):
+    from multiprocessing.reduction import ForkingPickler
+
+    return _Epoch(spawned=ForkingPickler.loads(memory))
 
 
 class IndexedSample(NamedTuple):
@@ -74,10 +103,12 @@ class Indexed(Dataset):
     def set_epoch(self, epoch: int) -> None:
         """Set what the random numbers depend on; call it before each epoch.
 
-        Workers that stay from one epoch to the next see it if they were forked; those that
-        were spawned keep the number that they began with.
+        Workers that stay from one epoch to the next see it, and ``dataset`` is told too if it
+        has a ``set_epoch``.
         """
         self._epoch.set(epoch)
+        if callable(getattr(self.dataset, "set_epoch", None)):
+            self.dataset.set_epoch(epoch)
 
     def __len__(self):
         return len(self.dataset)
@@ -203,7 +234,9 @@ def _transform(given):
 
 
 def _how(layout, value_range, min_visibility, tolerance, mask_fill):
-    return {"layout": layout, "value_range": value_range, "min_visibility": min_visibility,
+    check_limits(min_visibility, tolerance)
+    return {"layout": check_layout(layout), "value_range": range_of(value_range),
+            "min_visibility": min_visibility,
             "tolerance": tolerance, "mask_fill": mask_fill}  # fmt: skip
 
 
@@ -212,7 +245,8 @@ def _augmented(samples, transform, seed, how):
     parts = [_taken_apart(s.sample) for s in samples]
     groups: dict = {}
     for place, (image, moves, _) in enumerate(parts):
-        key = (type(image), image.shape, str(image.dtype), tuple(moves))
+        kinds = [_kind(moves[name]) if name == "masks" else name for name in moves]
+        key = (samples[place].epoch, _kind(image), *kinds)
         groups.setdefault(key, []).append(place)
     out: list = [None] * len(samples)
     for places in groups.values():
@@ -233,6 +267,11 @@ def _augmented(samples, transform, seed, how):
     return out
 
 
+def _kind(images):
+    """What images have in common that are put together."""
+    return type(images), images.shape, str(images.dtype)
+
+
 def _batched(layout, rank):
     """The layout of a batch of images of a layout."""
     if layout is None:
@@ -248,8 +287,8 @@ def _stacked(images):
 
 def _taken_apart(sample):
     """The image of a sample, what moves along, and how the sample is put together again."""
-    if isinstance(sample, dict):
-        return _of_dict(sample)
+    if isinstance(sample, Mapping):
+        return _of_mapping(sample)
     if isinstance(sample, tuple | list):
         kind = type(sample)
         make = kind._make if hasattr(kind, "_make") else kind
@@ -258,7 +297,12 @@ def _taken_apart(sample):
     return _array(sample), {}, lambda done: done["images"]
 
 
-def _of_dict(sample):
+def _of_mapping(sample):
+    if "mask" in sample and "masks" in sample:
+        raise ValueError(
+            f"a sample must have 'mask' or 'masks', got both among {sorted(sample)}; put them into "
+            "one array"
+        )
     name = "image" if "image" in sample else "images"
     if name not in sample:
         raise TypeError(f"a sample that is a dict needs 'image', got {sorted(sample)}")
@@ -266,10 +310,12 @@ def _of_dict(sample):
     if "boxes" not in moved:
         moved.pop("labels", None)
     moves = {at: sample[key] for key, at in moved.items()}
+    if "masks" in moves:
+        moves["masks"] = _array(moves["masks"])
 
     def put(done):
-        new = {key: done[at] for key, at in moved.items()}
-        return {**sample, **new, name: done["images"]}
+        parts = {**sample, **{key: done[at] for key, at in moved.items()}}
+        return like(sample, {**parts, name: done["images"]})
 
     return _array(sample[name]), moves, put
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 import tensorgrad as torch
 from tensorgrad import augment
+from tensorgrad.augment import _threads
 
 SIZE = (40, 60)
 
@@ -160,6 +161,122 @@ def test_boxes_that_stand_out_further_are_an_error_or_allowed():
     np.testing.assert_array_equal(got["boxes"], [[0, 0, 4, 10]])
 
 
+def test_boxes_beside_the_picture_are_dropped():
+    """Nothing is left of what the tolerance lets in; what has no area was a point before."""
+    boxes = np.array([[-1.0, 0, 0, 4], [-0.5, 3, -0.2, 5], [9.5, 1, 10.5, 2], [3, 3, 3, 3]])
+    got = augment.HorizontalFlip(0.0)(
+        np.zeros((10, 10)), boxes=boxes, labels=[1, 2, 3, 4], min_visibility=1.0
+    )
+    np.testing.assert_array_equal(got["boxes"], [[9.5, 1, 10, 2], [3, 3, 3, 3]])
+    assert got["labels"] == [3, 4]
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "u4", "u8", "i1", "i8", "f2", "f8", ">f4"])
+def test_boxes_and_points_of_any_dtype(dtype):
+    boxes, points = np.array([[3, 4, 20, 30]], dtype), np.array([[5, 6]], dtype)
+    got = augment.HorizontalFlip(1.0)(np.zeros(SIZE), boxes=boxes, keypoints=points)
+    np.testing.assert_array_equal(got["boxes"], [[40, 4, 57, 30]])
+    np.testing.assert_array_equal(got["keypoints"], [[55, 6]])
+    if dtype.startswith("i"):
+        with pytest.raises(ValueError, match="stands out of a picture"):
+            augment.HorizontalFlip()(np.zeros(SIZE), boxes=np.array([[-128, 0, 4, 4]], dtype))
+
+
+def test_targets_go_in_blocks_on_threads_as_they_would_alone(monkeypatch):
+    rng = np.random.default_rng(0)
+    n, t = 9, EVERY["pipeline"]
+    x = rng.integers(0, 256, (n, 1, *SIZE), dtype=np.uint8)
+    given = {
+        "boxes": [np.sort(rng.uniform(0, 40, (k % 4, 2, 2)), axis=1).reshape(-1, 4)
+                  for k in range(n)],
+        "masks": rng.integers(0, 5, (n, 2, *SIZE)),
+        "keypoints": [rng.uniform(0, 40, (k % 3, 2)) for k in range(n)],
+        "labels": [list(range(k % 4)) for k in range(n)],
+    }  # fmt: skip
+    whole = t(x, seed=1, **given)
+    np.testing.assert_array_equal(whole["images"], t(x, seed=1))
+    monkeypatch.setattr(_threads, "_BLOCK", 1)
+    monkeypatch.setattr(_threads, "_LARGE", 1)
+    monkeypatch.setattr(_threads, "_BLOCK_ON_THREADS", 2 * 3 * SIZE[0] * SIZE[1])
+    for count in (1, 3):
+        monkeypatch.setattr(_threads, "_threads", lambda count=count: count)
+        got = t(x, seed=1, **given)
+        assert got.keys() == whole.keys()
+        for name in ("images", "masks"):
+            np.testing.assert_array_equal(got[name], whole[name])
+        assert got["labels"] == whole["labels"]
+        for name in ("boxes", "keypoints"):
+            for a, b in zip(got[name], whole[name], strict=True):
+                np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("t", [
+    augment.Rotate(30), augment.Elastic(),
+    augment.OneOf([augment.Rotate(10), augment.GaussianBlur(3)]),
+], ids=["rotate", "elastic", "one of"])  # fmt: skip
+def test_memory_is_three_times_the_batch_at_most_with_targets(t):
+    import tracemalloc
+
+    x, masks = np.zeros((96, 64, 64, 3), np.uint8), np.zeros((96, 64, 64, 1), np.uint8)
+    given = {"seed": 0, "layout": "NHWC", "boxes": [np.array([[1.0, 1, 20, 20]])] * 96}
+    t(x, masks=masks, **given)  # what is imported and cached at the first call
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)  # each thread holds a block of its own
+    tracemalloc.start()
+    try:
+        t(x, masks=masks, **given)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+        torch.set_num_threads(before)
+    size = x.nbytes + masks.nbytes
+    assert peak + size <= 3 * size
+
+
+def test_masks_cannot_be_written():
+    class Writes(augment.Transform):
+        geometric = True
+
+        def apply(self, batch, params):
+            return batch
+
+        def apply_masks(self, masks, params, fill=0):
+            masks[...] = 1
+            return masks
+
+    masks = np.zeros((2, *SIZE))
+    with pytest.raises(ValueError, match="read-only"):
+        Writes()(np.zeros((2, 1, *SIZE)), masks=masks)
+    assert not masks.any()
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=40)
+def test_fused_or_not_points_go_to_the_same_place(data):
+    """Points of key points are not clipped on the way, so only the product of matrices counts."""
+    kinds = [
+        augment.Rotate(40), augment.Shear(20, 10), augment.Scale((0.5, 2.0)), augment.Shift(0.3),
+        augment.HorizontalFlip(), augment.VerticalFlip(), augment.RandomCrop((30, 40), padding=3,
+        pad_if_needed=True), augment.Pad((1, 2, 3, 4)), augment.Rotate((90, 90), expand=True),
+        augment.Rotate(20, interpolation="nearest"), augment.GaussianBlur(3), augment.Elastic(9),
+        augment.RandomApply([augment.Shift(0.2), augment.HorizontalFlip()]),
+    ]  # fmt: skip
+    parts = data.draw(st.lists(st.sampled_from(kinds), min_size=1, max_size=5))
+    points = [np.array([[5.0, 5], [30, 20], [59, 39.5]])] * 3
+    masks = np.random.default_rng(0).integers(0, 2, (3, *SIZE))
+    seed = data.draw(st.integers(0, 99))
+    fused, apart = (
+        augment.Compose(parts, fuse=fuse)(
+            np.zeros((3, 1, *SIZE)), seed=seed, keypoints=points, masks=masks
+        )
+        for fuse in (True, False)
+    )
+    assert fused["images"].shape == apart["images"].shape
+    assert fused["masks"].shape == apart["masks"].shape
+    for a, b in zip(fused["keypoints"], apart["keypoints"], strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-8)
+
+
 def crop_of(left, **kwargs):
     """Two boxes, one half beyond what is kept, one out of it."""
     boxes = np.array([[10.0, 10, 20, 20], [0, 0, 5, 5], [30, 10, 34, 12]])
@@ -288,6 +405,7 @@ def test_labels_of_every_kind():
         assert type(got) is type(labels) and list(got) == list(kept)
     got = t(np.zeros(SIZE), boxes=boxes, labels=torch.tensor([1, 2]))["labels"]
     assert got.tolist() == [1]
+    assert t(np.zeros(SIZE), boxes=boxes, labels=range(2))["labels"] == [0]
 
 
 BAD = {
@@ -301,6 +419,14 @@ BAD = {
     "masks' rank": ({"masks": np.zeros(3)}, "masks must be"),
     "visibility": ({"min_visibility": 1.5}, "min_visibility must be in"),
     "tolerance": ({"tolerance": -1}, "tolerance must not be negative"),
+    "no tolerance": ({"tolerance": np.nan}, "tolerance must not be negative, got nan"),
+    "one label": ({"boxes": np.zeros((1, 4)), "labels": 1}, "labels of image 0 .* list.* got 1"),
+    "a word": ({"boxes": np.zeros((2, 4)), "labels": "ab"}, "labels of image 0 .* got 'ab'"),
+    "fill": ({"masks": np.zeros(SIZE, np.uint8), "mask_fill": -1}, "mask_fill .* uint8 .* got -1"),
+    "large fill": ({"masks": np.zeros(SIZE, np.int8), "mask_fill": 255}, "mask_fill .* int8"),
+    "half": ({"masks": np.zeros(SIZE, int), "mask_fill": 0.5}, "mask_fill .* got 0.5"),
+    "fill of a bool": ({"masks": np.zeros(SIZE, bool), "mask_fill": 255}, "mask_fill .* bool"),
+    "fills": ({"masks": np.zeros(SIZE), "mask_fill": [1, 2]}, "mask_fill must be a number"),
 }
 
 

@@ -1,9 +1,14 @@
 """tensorgrad.augment's frame: keyed randomness, composition, layouts, datasets, JSON."""
 
+import gc
 import multiprocessing
+import os
 import pickle
 import subprocess
 import sys
+import weakref
+from collections import OrderedDict, UserDict
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -96,6 +101,38 @@ def test_few_rows_hold_what_they_hold_among_many(counts, few, restored):
     for count in counts:
         many, own = (rng._words(count) for rng in rngs)
         np.testing.assert_array_equal(many[:few], own)
+
+
+@pytest.mark.parametrize("few", [1, 2])
+def test_few_rows_are_drawn_as_among_many(few):
+    index = np.arange(5) + 2**33
+    many, own = KeyedRng(1, 2, index), KeyedRng(1, 2, index[:few])
+    for size in [(), 0, 3, (2, 2), 8, 9, (), 5]:
+        drawn = own.random(size)
+        assert drawn.dtype == np.float64
+        np.testing.assert_array_equal(drawn, many.random(size)[:few])
+    assert KeyedRng(1, 2, []).random(3).shape == (0, 3)
+
+
+@pytest.mark.parametrize(("key", "message"), [
+    ((-1, 0, [0]), "seed must be an integer of at least 0"),
+    ((2**64, 0, [0]), "seed must be an integer"),
+    ((0, 1.5, [0]), "epoch must be an integer"),
+    ((0, np.array([1, 2]), [0]), "epoch must be an integer"),
+    ((0, 0, [-1]), "index must hold integers from 0 on"),
+    ((0, 0, [0.5]), "index must hold integers from 0 on"),
+    ((0, 0, [[1, 2]]), r"index must hold .* shape \(n,\)"),
+], ids=["negative", "large", "float", "array", "index", "half", "rank"])  # fmt: skip
+def test_keys_that_would_be_rounded_or_wrapped_are_errors(key, message):
+    with pytest.raises(ValueError, match=message):
+        KeyedRng(*key)
+
+
+def test_the_largest_keys():
+    most = 2**64 - 1
+    values = [KeyedRng(s, e, np.array([i], np.uint64)).random()[0]
+              for s, e, i in [(most, 0, 0), (0, most, 0), (0, 0, most), (0, 0, 2**63)]]  # fmt: skip
+    assert len(set(values)) == 4
 
 
 def test_streams_differ_by_each_part_of_their_key():
@@ -252,6 +289,77 @@ def test_an_error_on_a_thread_reaches_the_caller(monkeypatch):
         Fails()(images())
 
 
+@pytest.mark.parametrize("where", ["its own block", "waiting"])
+def test_an_interrupt_leaves_no_thread_at_work(where):
+    """The others end with the block that they are at, and the call only after them."""
+    import signal
+    import threading
+    import time
+
+    done, before = [], (torch.get_num_threads(), threading.active_count())
+    helping = threading.Event()
+
+    def work(rows):
+        if threading.current_thread() is not threading.main_thread():
+            helping.set()
+            time.sleep(0.2)
+            done.append(rows)
+        elif where == "waiting":
+            helping.wait(10)  # then there is nothing left but to wait for the other
+        else:
+            helping.wait(10)
+            raise KeyboardInterrupt
+
+    def interrupt():
+        helping.wait(10)
+        time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        if where == "waiting":
+            threading.Thread(target=interrupt).start()
+        _threads.run(work, list(range(2 if where == "waiting" else 20)), 1 << 24, 2)
+    assert len(done) == 1
+    assert (torch.get_num_threads(), threading.active_count()) == before
+    assert _threads._limiting.acquire(blocking=False)
+    _threads._limiting.release()
+
+
+def test_where_no_thread_can_be_started_the_caller_does_all(monkeypatch):
+    import threading
+
+    def start(self):
+        raise RuntimeError("can't start new thread")
+
+    done = []
+    monkeypatch.setattr(threading.Thread, "start", start)
+    _threads.run(done.append, list(range(9)), 1 << 24, 3)
+    assert done == list(range(9))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_call_that_fails_keeps_no_images_alive(threads, monkeypatch):
+    class Fails(Transform):
+        def apply(self, batch, params):
+            raise ArithmeticError
+
+    class Array(np.ndarray):
+        """What can be referred to weakly."""
+
+    monkeypatch.setattr(_threads, "_LARGE", 1)
+    monkeypatch.setattr(_threads, "_threads", lambda: threads)
+    x = images(4).view(Array)
+    alive = weakref.ref(x)
+    gc.disable()
+    try:
+        with pytest.raises(ArithmeticError):
+            Fails()(x)
+        del x
+        assert alive() is None
+    finally:
+        gc.enable()
+
+
 def test_plain_calls_draw_from_the_default_generator():
     x, t = images(), pipeline()
     torch.manual_seed(0)
@@ -290,6 +398,47 @@ def test_replay_needs_parameters_of_as_many_images():
     t = augment.HorizontalFlip()
     with pytest.raises(ValueError, match="params are those of 6 images, but got 4"):
         t.replay(images(4), t.draw(images(6)))
+
+
+def test_parameters_without_a_row_for_each_image_are_an_error():
+    """A table of the size of no batch would be cut to the images of a block, of large batches."""
+
+    class Table(Transform):
+        def __init__(self, rows):
+            self.rows = rows
+
+        def sample(self, n, shape, rng):
+            return {"inner": [{"table": np.zeros(self.rows) if self.rows else 0.5}]}
+
+        def apply(self, batch, params):
+            return batch
+
+    Table(6)(images(6))
+    for rows, shape in ((256, r"\(256,\)"), (1, r"\(1,\)"), (None, r"\(\)")):
+        message = f"Table.sample must give a row for each of 6 images .* got one of shape {shape}"
+        with pytest.raises(ValueError, match=message):
+            Table(rows)(images(6))
+        with pytest.raises(ValueError, match=message):
+            Table(rows).draw(images(6))
+    with pytest.raises(ValueError, match="params are not those of a batch, but got 6 images"):
+        Table(6).replay(images(6), {"table": np.float64(3)})
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_apply_must_keep_kind_and_shape(dtype):
+    class Makes(Transform):
+        def __init__(self, dtype, side):
+            self.dtype, self.side = dtype, side
+
+        def apply(self, batch, params):
+            return batch[:, : self.side, :1].astype(self.dtype)
+
+    other = np.float64 if dtype == np.uint8 else np.uint8
+    x = images(2, (3, 1), dtype=dtype)
+    np.testing.assert_array_equal(Makes(dtype, 3)(x), x)
+    for made, side in ((other, 3), (dtype, 1)):
+        with pytest.raises(ValueError, match="apply must keep the dtype, and give the shape"):
+            Makes(made, side)(x)
 
 
 # --- layouts, types, ranges -----------------------------------------------------------------------
@@ -333,6 +482,17 @@ def test_dtypes_are_kept(dtype):
     scale, slack = (255, 0.75) if dtype == np.uint8 else (1, np.finfo(dtype).eps * 4 + 3e-6)
     # uint8 is rounded by each of the steps, so a level or two may be lost on the way.
     np.testing.assert_allclose(got / scale, levels, atol=3 * slack / scale)
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+def test_the_order_of_bytes_changes_nothing(dtype):
+    """Arrays of other machines' order are converted: else they are computed in another dtype."""
+    x = images(dtype=dtype)
+    t = augment.Compose([augment.Elastic(), augment.Rotate(30), augment.GaussianNoise(sigma=0.1),
+                         augment.CLAHE()])  # fmt: skip
+    got = t(x.astype(f">{dtype}"), seed=0)
+    assert got.dtype == f">{dtype}"
+    np.testing.assert_array_equal(got, t(x, seed=0))
 
 
 def test_another_range_is_declared():
@@ -448,6 +608,15 @@ BAD_CALLS = {
     "range itself": (
         lambda t: t(np.zeros((2, 2)), value_range=(1, 0)), ValueError, "value_range must be",
     ),
+    "range without end": (
+        lambda t: t(np.zeros((2, 2)), value_range=(0, np.inf)), ValueError, "finite .* inf",
+    ),
+    "range of one": (
+        lambda t: t(np.zeros((2, 2)), value_range=1), ValueError, r"\(low, high\).* got 1",
+    ),
+    "seed of an array": (
+        lambda t: t(np.zeros((2, 2)), seed=np.array([1.0])), ValueError, "seed must be an integer",
+    ),
     "dtype": (lambda t: t(np.zeros((2, 2), np.int64)), TypeError, r"int64 of shape \(2, 2\)"),
     "index": (lambda t: t(np.zeros((2, 2)), index=[1, 2]), ValueError, "index must hold 1 integ"),
     "index below 0": (lambda t: t(np.zeros((2, 2)), index=-1), ValueError, "index must hold"),
@@ -479,6 +648,12 @@ def test_probabilities_lie_between_0_and_1(make, p):
     (lambda: augment.OneOf([]), ValueError, "at least one"),
     (lambda: augment.OneOf([augment.HorizontalFlip()], p=[1, 2]), ValueError, "p must hold 1"),
     (lambda: augment.OneOf([augment.HorizontalFlip()], p=[0]), ValueError, "p must hold 1"),
+    (lambda: augment.OneOf([augment.HorizontalFlip()], p=[np.nan]), ValueError, "p must hold 1"),
+    (lambda: augment.OneOf([augment.HorizontalFlip()], p=[np.inf]), ValueError, "p must hold 1"),
+    (lambda: augment.OneOf([augment.HorizontalFlip()], p=0.5), ValueError, "OneOf into RandomA"),
+    (lambda: augment.AugmentedDataset([], Adds(1), layout="X"), ValueError, "layout must be one"),
+    (lambda: augment.collate(Adds(1), value_range=(1, 0)), ValueError, "value_range must be"),
+    (lambda: augment.collate(Adds(1), min_visibility=2), ValueError, "min_visibility must be"),
     (lambda: augment.Compose([len]), TypeError, r"transforms\[0\] must be a Transform"),
     (lambda: augment.Compose(augment.VerticalFlip()), TypeError, "a list .* brackets"),
     (lambda: augment.from_dict({"transform": "Nothing"}), ValueError, "no transform is called"),
@@ -489,7 +664,8 @@ def test_probabilities_lie_between_0_and_1(make, p):
     (lambda: augment.Rotate("5"), TypeError, "degrees must be a number, got '5'"),
     (lambda: augment.RandomApply(augment.CenterCrop(3))(images()), ValueError, "one size"),
 ], ids=[
-    "none", "weights", "zero", "function", "alone", "unknown", "list", "dataset", "mixer", "seed",
+    "none", "weights", "zero", "not a number", "infinite", "a chance", "layout", "range",
+    "visibility", "function", "alone", "unknown", "list", "dataset", "mixer", "seed",
     "text", "size",
 ])  # fmt: skip
 def test_bad_compositions(make, error, message):
@@ -555,6 +731,22 @@ def test_transforms_of_ones_own_are_saved_by_name():
     assert augment.from_json(Adds(3).to_json()).amount == 3
 
 
+def test_names_of_the_package_cannot_be_taken():
+    """Else pipelines of the package are loaded as something else from then on."""
+    with pytest.raises(TypeError, match=r"augment has a transform called Rotate, .* choose"):
+
+        class Rotate(Transform):
+            pass
+
+    assert type(augment.from_json(augment.Rotate(30).to_json())) is augment.Rotate
+    for _ in range(2):  # as a cell of a notebook that is run again
+
+        class MyRotate(augment.Rotate):
+            pass
+
+    assert type(augment.from_json(MyRotate(30).to_json())) is MyRotate
+
+
 def test_what_json_cannot_hold_is_named():
     with pytest.raises(TypeError, match=r"Adds.amount is a set"):
         Adds({1}).to_json()
@@ -615,18 +807,36 @@ def test_batches_are_asked_for_as_a_whole():
     assert data.asked == ([0, 1, 2], [3, 4])
 
 
-def test_workers_that_stay_see_the_epoch_change():
-    if "fork" not in multiprocessing.get_all_start_methods():
-        pytest.skip("needs fork")
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_workers_that_stay_see_the_epoch_change(method):
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"needs {method}")
     data = augment.AugmentedDataset(samples(), pipeline())
     loader = DataLoader(data, batch_size=4, num_workers=1, persistent_workers=True,
-                        multiprocessing_context="fork")  # fmt: skip
-    for epoch in (0, 1):
+                        multiprocessing_context=method)  # fmt: skip
+    for epoch in (0, 1, 2**63):
         data.set_epoch(epoch)
+        assert data.epoch == epoch
         first = np.asarray(next(iter(loader))[0][1])
         expected = pipeline()(data.dataset[1][0], seed=0, epoch=epoch, index=1)
         np.testing.assert_array_equal(first, np.asarray(expected))
         list(loader)
+
+
+def test_what_is_wrapped_is_told_the_epoch():
+    inner = augment.AugmentedDataset(samples(2), augment.HorizontalFlip())
+    for outer in (augment.Indexed(inner), augment.AugmentedDataset(inner, Adds(0))):
+        outer.set_epoch(inner.epoch + 3)
+        assert inner.epoch == outer.epoch > 0
+
+
+def test_workers_of_another_kind_keep_their_memory_apart():
+    """A copy of a dataset has an epoch of its own, also after workers were spawned from it."""
+    data = augment.AugmentedDataset(samples(4), pipeline())
+    next(iter(DataLoader(data, num_workers=1, multiprocessing_context="spawn")))
+    copy = pickle.loads(pickle.dumps(data))
+    data.set_epoch(1)
+    assert (data.epoch, copy.epoch) == (1, 0)
 
 
 def test_each_epoch_differs():
@@ -662,6 +872,50 @@ def test_samples_that_are_dicts_take_their_boxes_along():
     np.testing.assert_array_equal(got["image"], x[..., ::-1])
     assert got["labels"] == [4] and got["name"] == "a"
     assert sample["boxes"][0, 0] == 0
+
+
+class Pair(NamedTuple):
+    image: object
+    target: int
+
+
+@pytest.mark.parametrize("kind", [tuple, list, Pair._make, dict, OrderedDict, UserDict],
+                         ids=["tuple", "list", "named", "dict", "ordered", "user"])  # fmt: skip
+def test_samples_keep_their_type(kind):
+    x = images(1)[0]
+    mapping = kind in (dict, OrderedDict, UserDict)
+    sample = kind({"target": 3, "image": x}) if mapping else kind([x, 3])
+    got = augment.AugmentedDataset([sample], augment.HorizontalFlip(1.0))[0]
+    assert type(got) is type(sample)
+    image, target = (got["image"], got["target"]) if mapping else got
+    np.testing.assert_array_equal(image, x[..., ::-1])
+    assert target == 3 and (sample["image"] if mapping else sample[0]) is x
+
+
+def test_masks_of_other_shapes_and_dtypes_and_boxes_of_other_types_in_a_batch():
+    """Each comes back as it would alone: pictures hold different numbers of things."""
+    x = images(4)
+    masks = [np.ones((1, 7, 5), np.uint8), np.ones((3, 7, 5), np.uint8),
+             np.ones((3, 7, 5), np.int64), torch.ones(3, 7, 5)]  # fmt: skip
+    boxes = [np.array([[0.0, 0, 2, 3]]), torch.tensor([[0.0, 0, 2, 3]]), np.zeros((0, 4)), []]
+    data = [{"image": a, "masks": b, "boxes": c} for a, b, c in zip(x, masks, boxes, strict=True)]
+    t = augment.Compose([augment.HorizontalFlip(), augment.Shift(2, 2, "pixels")])
+    dataset = augment.AugmentedDataset(data, t)
+    for i, got in enumerate(dataset.__getitems__([0, 1, 2, 3])):
+        alone = dataset[i]
+        for name in ("image", "masks", "boxes"):
+            assert type(got[name]) is type(alone[name])
+            assert got[name].dtype == alone[name].dtype
+            np.testing.assert_array_equal(np.asarray(got[name]), np.asarray(alone[name]))
+        assert got["masks"].shape == masks[i].shape and got["masks"].dtype == masks[i].dtype
+        assert type(got["boxes"]) is (torch.Tensor if i == 1 else np.ndarray)
+
+
+def test_a_mask_and_masks_are_one_too_many():
+    x = images(1)[0]
+    data = augment.AugmentedDataset([{"image": x, "mask": x[0], "masks": x}], pipeline())
+    with pytest.raises(ValueError, match="must have 'mask' or 'masks', got both"):
+        data[0]
 
 
 def test_images_alone_and_the_last_from_behind():
