@@ -210,10 +210,10 @@ def hsv_to_rgb(batch):
     [[[[0.0, 1.0, 1.0]]]]
     """
     _check_float_rgb(batch, "hsv_to_rgb")
-    hue, saturation, value = np.moveaxis(batch, -1, 0)
+    hue, saturation, value = np.moveaxis(np.atleast_2d(batch), -1, 0)
     chroma = saturation * value
     rgb = [_channel(hue * 6, value, chroma, shift) for shift in (5, 3, 1)]
-    return np.stack(rgb, axis=-1).astype(batch.dtype, copy=False)
+    return np.stack(rgb, axis=-1).astype(batch.dtype, copy=False).reshape(batch.shape)
 
 
 def _check_float_rgb(batch, name):
