@@ -111,12 +111,17 @@ def resize_boxes(images, boxes, size, interpolation="bilinear", antialias=True):
             skip pixels.
 
     Returns:
-        (n, h, w, C) of the dtype of ``images``. uint8 is rounded after the first axis, which is
-        the width, and after the second, as in Pillow (since 13.0 Pillow begins with the height
-        where that shrinks much more).
+        (n, h, w, C) of the dtype of ``images``. uint8 is rounded and clipped after the first
+        axis, which is the width, and after the second, as in Pillow (since 13.0 Pillow begins
+        with the height where that shrinks much more); floats are clipped at the end.
+
+    Raises:
+        ValueError: images without a line or column.
     """
     n, height, width, channels = images.shape
     h, w = size
+    if not (height and width):
+        raise ValueError(f"images of {height}x{width} pixels have nothing to resize to {h}x{w}")
     if not n or not h * w * channels:
         return np.empty((n, h, w, channels), images.dtype)
     boxes = np.asarray(boxes, np.float64)
@@ -153,9 +158,10 @@ def _both(images, taps, kind):
     if dtype == np.uint8:
         np.floor(lines, out=lines)
     lines = lines.reshape(n, -1, height).transpose(0, 2, 1)
-    return _filtered(np.ascontiguousarray(lines), *down, dtype).reshape(
-        n, down[0].shape[1], across[0].shape[1], channels
-    )
+    lines = _filtered(np.ascontiguousarray(lines), *down, dtype)
+    if dtype != np.uint8:
+        np.clip(lines, 0, 1, out=lines)
+    return lines.reshape(n, down[0].shape[1], across[0].shape[1], channels)
 
 
 def _needed(taps):
@@ -168,7 +174,7 @@ def _needed(taps):
 def _filtered(x, first, weights, dtype):
     """Lines (n, lines, values) put together with weights (n, m, taps): (n, m, values).
 
-    Those of uint8 images are to be cut off after the point, which rounds them.
+    Those of uint8 images are clipped, and to be cut off after the point, which rounds them.
     """
     from scipy.sparse import csr_array
 
@@ -180,6 +186,6 @@ def _filtered(x, first, weights, dtype):
     matrix = csr_array((weights, index.reshape(-1), ends), shape=(n * m, n * lines))
     out = (matrix @ x.reshape(n * lines, -1)).reshape(n, m, -1)
     if dtype != np.uint8:
-        return np.clip(out, 0, 1, out=out)
+        return out
     out += 0.5
     return np.clip(out, 0, 255, out=out) if weights.min() < 0 else out

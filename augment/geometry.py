@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from ._checks import check_probability
+from ._checks import check_probability, is_integer
 from ._layout import shape_of
 from ._resample import INTERPOLATIONS, MODES, copy_exactly, fill_of, resample, whole_steps
 from ._transform import Transform
@@ -44,6 +44,9 @@ __all__ = [
     "warp",
 ]
 
+
+# Third coordinate of points at the horizon of a perspective, and beyond it: those are far out.
+_HORIZON = 1e-9
 
 # --- matrices (n, 3, 3) from positions of the image to those of the result -----------------------
 
@@ -88,10 +91,10 @@ def scaling(x, y):
 
 
 def shearing(x, y):
-    """Matrices that shear along y and then along x, by (n,) tangents, from the corner."""
+    """Matrices that shear along x and then along y, by (n,) tangents, from the corner."""
     out = identity(len(x))
     out[:, 0, 1], out[:, 1, 0] = x, y
-    out[:, 0, 0] += x * y
+    out[:, 1, 1] += x * y
     return out
 
 
@@ -109,6 +112,8 @@ def inverse(matrices):
         return np.linalg.inv(matrices)
     (a, b, x), (c, d, y) = matrices[:, 0].T, matrices[:, 1].T
     determinant = a * d - b * c
+    if not determinant.all():
+        raise np.linalg.LinAlgError("matrices must have inverses: a determinant is 0")
     out = identity(len(matrices))
     out[:, 0, 0], out[:, 0, 1] = d / determinant, -b / determinant
     out[:, 1, 0], out[:, 1, 1] = -c / determinant, a / determinant
@@ -118,8 +123,13 @@ def inverse(matrices):
 
 
 def homography(source, target):
-    """Matrices that map four points to four points, each (n, 4, 2)."""
-    x, y = source[..., 0], source[..., 1]
+    """Matrices that map four points to four points, each (n, 4, 2).
+
+    They are found with the first point as the origin, whose third coordinate is made 1: another
+    origin may come to infinity, or lie on the other side of the horizon.
+    """
+    origin = source[:, 0]
+    x, y = np.moveaxis(source - origin[:, None], -1, 0)
     zero, one = np.zeros_like(x), np.ones_like(x)
     u, v = target[..., 0], target[..., 1]
     rows = np.concatenate([
@@ -127,22 +137,25 @@ def homography(source, target):
         np.stack([zero, zero, zero, x, y, one, -v * x, -v * y], axis=-1),
     ], axis=1)  # fmt: skip
     entries = np.linalg.solve(rows, np.concatenate([u, v], axis=1)[..., None])[..., 0]
-    return np.concatenate([entries, np.ones((len(entries), 1))], axis=1).reshape(-1, 3, 3)
+    entries = np.concatenate([entries, np.ones((len(entries), 1))], axis=1)
+    return entries.reshape(-1, 3, 3) @ translation(*-origin.T)
 
 
 def map_points(matrices, owner, points):
-    """Points (p, 2), each mapped by the matrix of its image."""
+    """Points (p, 2), each mapped by the matrix of its image; none comes back from infinity."""
     ahead = np.concatenate([points, np.ones((len(points), 1))], axis=1)
     moved = np.einsum("pij,pj->pi", matrices[owner], ahead)
-    return moved[:, :2] / moved[:, 2:]
+    return moved[:, :2] / np.maximum(moved[:, 2:], _HORIZON)
 
 
 def warp(batch, matrices, size=None, interpolation="bilinear", mode="constant", fill=0):
     """Images (n, H, W, C) moved by matrices from their positions to those of the result.
 
     Args:
-        batch: of any dtype; integers other than uint8 need "nearest".
-        matrices: (n, 3, 3), which map x, y, 1.
+        batch: uint8 or floats, of which "bicubic" gives values in [0, 1]; of any other dtype for
+            "nearest".
+        matrices: (n, 3, 3), which map x, y, 1. What a perspective brings behind the viewer,
+            where the third coordinate is negative, is not seen.
         size: (h, w) of the result, that of the images if None.
         interpolation: "nearest", "bilinear" or "bicubic".
         mode: what lies outside: "constant", "edge", "reflect" or "wrap".
@@ -150,12 +163,18 @@ def warp(batch, matrices, size=None, interpolation="bilinear", mode="constant", 
 
     Returns:
         (n, h, w, C) of the same dtype. Whole turns, mirrors and shifts by whole pixels are
-        copies.
+        copies; where nothing is moved, it is ``batch`` itself.
+
+    Raises:
+        TypeError: integers or bools that are to be interpolated.
+        ValueError: matrices of another shape, or an unknown name.
+        numpy.linalg.LinAlgError: a matrix without an inverse.
 
     >>> warp(np.arange(4.0).reshape(1, 1, 4, 1), translation(np.ones(1), np.zeros(1))).ravel()
     array([0., 0., 1., 2.])
     """
-    size = batch.shape[1:3] if size is None else size
+    _check_warp(batch, matrices, interpolation, mode)
+    size = batch.shape[1:3] if size is None else tuple(size)
     if size == batch.shape[1:3] and (matrices == np.eye(3)).all():
         return batch
     back = inverse(matrices)
@@ -164,13 +183,22 @@ def warp(batch, matrices, size=None, interpolation="bilinear", mode="constant", 
     return resample(batch, back, size, interpolation, mode, fill)
 
 
+def _check_warp(batch, matrices, interpolation, mode):
+    choice_of(interpolation, INTERPOLATIONS, "interpolation")
+    choice_of(mode, MODES, "mode")
+    if interpolation != "nearest" and batch.dtype != np.uint8 and batch.dtype.kind != "f":
+        raise TypeError(f'{batch.dtype} needs interpolation="nearest", got {interpolation!r}')
+    if matrices.shape != (len(batch), 3, 3):
+        raise ValueError(
+            f"matrices must be (n, 3, 3) for {len(batch)} images, got shape {matrices.shape}"
+        )
+
+
 # --- checks of arguments -------------------------------------------------------------------------
 
 
 def pair(value, name, symmetric=True):
     """A range (low, high): of a number, from its negative on, or that number alone."""
-    if isinstance(value, bool) or value is None:
-        raise TypeError(f"{name} must be a number or a pair (low, high), got {value!r}")
     if np.ndim(value) == 0:
         value = finite(value, name)
         if symmetric and value < 0:
@@ -186,11 +214,14 @@ def pair(value, name, symmetric=True):
 
 def finite(value, name):
     """``value`` as an integer if it is one, else as a finite float."""
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, str) or np.ndim(value):
+    if isinstance(value, bool | np.bool_ | str) or np.ndim(value):
         raise TypeError(f"{name} must be a number, got {value!r}")
-    value = float(value)
+    if is_integer(value):
+        return int(value)
+    try:
+        value = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number, got {value!r}") from None
     if not math.isfinite(value):
         raise ValueError(f"{name} must be finite, got {value}")
     return value
@@ -224,8 +255,18 @@ def choice_of(value, allowed, name):
     return value
 
 
+def numbers(value, name):
+    """``value`` as an array of float64."""
+    try:
+        return np.asarray(value, np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be made of numbers, got {value!r}") from None
+
+
 def filling(fill):
     """A number, or a list of one for each channel."""
+    if fill is None or isinstance(fill, str):
+        raise TypeError(f"fill must be a number, or one for each channel, got {fill!r}")
     if np.ndim(fill) == 0:
         return fill
     return [finite(v, "fill") for v in fill]
@@ -385,11 +426,12 @@ class Rotate(Resampled):
         if low == high and low % 90 == 0:
             return (shape[1], shape[0], shape[2]) if low % 180 else shape
         # The extent h |sin| + w |cos| is largest at an end of the range, at an angle of
-        # the diagonal, or at a quarter turn away from these.
+        # the diagonal, or at a quarter turn away from these. It is the same half a turn on.
         h, w, c = shape
+        first = math.floor(low / 180) * 180
+        low, high = low - first, min(high, low + 180) - first
         turn = math.degrees(math.atan2(h, w))
-        special = [s * turn + 90 * k for s in (1, -1) for k in range(-9, 10)]
-        special += [s * (90 - turn) + 90 * k for s in (1, -1) for k in range(-9, 10)]
+        special = [a + 90 * k for a in (turn, -turn) for k in range(6)]
         angles = np.array([low, high, *(a for a in special if low < a < high)])
         cos, sin = np.abs(cos_sin(angles))
         high_side, wide = h * cos + w * sin, h * sin + w * cos
@@ -482,8 +524,8 @@ class Shear(Resampled):
 
     Args:
         x: degrees along x: from (-x, x), or from a pair (low, high). Positive moves the bottom
-            to the right.
-        y: degrees along y, likewise; positive moves the right side down. That is done first.
+            to the right. That is done first.
+        y: degrees along y, likewise; positive moves the right side down.
         interpolation, fill, mode: as of :class:`Rotate`.
 
     >>> Shear((45, 45), interpolation="nearest")(np.eye(3)).tolist()
@@ -514,8 +556,8 @@ def _shears(value, name):
 class Affine(Resampled):
     """Stretch, shear, turn and shift in one resampling, by amounts drawn for each image.
 
-    The product of matrices is that of torchvision's ``RandomAffine``, where angles count
-    clockwise; here, as in :class:`Rotate`, counter-clockwise.
+    The product of matrices is that of torchvision's ``RandomAffine``, where the angles of turns
+    and shears have the other sign: here turns count counter-clockwise, as in :class:`Rotate`.
 
     :class:`~tensorgrad.augment.Compose` does neighbours of this kind (this class, :class:`Rotate`,
     :class:`Scale`, :class:`Shift`, :class:`Shear`, :class:`Pad`, crops and flips) in one
@@ -586,6 +628,8 @@ class Perspective(Resampled):
 
     Args:
         distortion_scale: largest move of a corner, as a share of half of the side, in [0, 1].
+            Above 2/3 a corner can come behind the line between its neighbours: part of the
+            picture is beyond the horizon then, and not seen.
         p: probability, for each image.
         interpolation, fill, mode: as of :class:`Rotate`.
 
@@ -615,7 +659,7 @@ class Perspective(Resampled):
         corners = np.array([[0, 0], [w, 0], [w, h], [0, h]], np.float64)
         moves = params["moves"]
         out = identity(len(moves))
-        on = moves.any(axis=(1, 2))
+        on = moves.any(axis=(1, 2)) & (h * w > 0)
         out[on] = homography(np.broadcast_to(corners, moves[on].shape), corners + moves[on])
         return out
 
@@ -691,11 +735,15 @@ class CenterCrop(_Crop):
         self._take_padding(None, fill, "constant")
 
     def corner(self, shape):
-        # Rounded as torchvision does it, half to even.
-        return round((shape[1] - self.size[1]) / 2), round((shape[0] - self.size[0]) / 2)
+        return _middle(shape[1], self.size[1]), _middle(shape[0], self.size[0])
 
     def output_shape(self, shape):
         return (*self.size, shape[2])
+
+
+def _middle(n, m):
+    """Where the middle m of n pixels begin; rounded as in torchvision, also where m is larger."""
+    return round((n - m) / 2) if m <= n else -((m - n) // 2)
 
 
 class RandomCrop(_Crop):
@@ -760,7 +808,7 @@ class Pad(_Crop):
     """
 
     def __init__(self, padding, fill=0, padding_mode: str = "constant"):
-        self._take_padding(padding, fill, padding_mode)
+        self._take_padding(margins(padding), fill, padding_mode)
 
     def corner(self, shape):
         return -self.padding[0], -self.padding[1]
@@ -785,7 +833,7 @@ class _Given(MatrixTransform):
 
 def _each(value, n, name):
     """(n,) numbers from one or n."""
-    out = np.asarray(value, np.float64)
+    out = numbers(value, name)
     if out.shape not in ((), (n,)) or not np.isfinite(out).all():
         raise ValueError(
             f"{name} must be a finite number, or one for each of {n} images; got {value!r}"
@@ -904,7 +952,8 @@ def affine(
     Args:
         images: as for a transform.
         matrix: (2, 3) or (3, 3), or one for each image: x, y, 1 of an image to those of the
-            result, in pixels. The last row of (3, 3) may make it a perspective one.
+            result, in pixels. The last row of (3, 3) may make it a perspective one; its factor
+            is free, and the middle of an image is taken to be in front of the viewer.
         interpolation: as of :class:`Rotate`; ``fill`` and ``mode`` too.
         fill: as of :class:`Rotate`.
         mode: as of :class:`Rotate`.
@@ -917,8 +966,8 @@ def affine(
     >>> affine(np.array([[0.25, 0.5, 1.0]]), [[1, 0, 1], [0, 1, 0]]).tolist()
     [[0.0, 0.25, 0.5]]
     """
-    n = shape_of(images, layout)[0]
-    given = np.asarray(matrix, np.float64)
+    n, (h, w, _) = shape_of(images, layout)
+    given = numbers(matrix, "matrix")
     if given.shape not in ((2, 3), (3, 3), (n, 2, 3), (n, 3, 3)):
         raise ValueError(
             f"matrix must be (2, 3), (3, 3) or one of these for each of {n} images; got shape "
@@ -926,9 +975,9 @@ def affine(
         )
     matrices = identity(n)
     matrices[:, : given.shape[-2]] = given
-    determinants = np.linalg.det(matrices)
-    if not (np.isfinite(determinants) & (determinants != 0)).all():
-        raise ValueError(f"matrix must have an inverse, got {matrix!r}")
+    if not (np.isfinite(given).all() and np.linalg.slogdet(matrices)[0].all()):
+        raise ValueError(f"matrix must be finite and have an inverse, got {matrix!r}")
+    matrices[matrices[:, 2] @ (w / 2, h / 2, 1) < 0] *= -1
     return _given(images, matrices, layout, value_range, (interpolation, fill, mode))
 
 
@@ -947,15 +996,21 @@ def perspective(
     >>> perspective(np.array([[0.25, 0.5]]), corners, [(2, 0), (0, 0), (0, 1), (2, 1)]).tolist()
     [[0.5, 0.25]]
     """
-    source, target = np.asarray(startpoints, np.float64), np.asarray(endpoints, np.float64)
-    for name, points in (("startpoints", source), ("endpoints", target)):
-        if points.shape != (4, 2):
-            raise ValueError(f"{name} must be four points (4, 2), got shape {points.shape}")
-    try:
-        matrix = homography(source[None], target[None])[0]
-    except np.linalg.LinAlgError:
-        raise ValueError("startpoints and endpoints must have no three points on a line") from None
-    return affine(images, matrix, interpolation, fill, mode, layout=layout, value_range=value_range)
+    source, target = _four(startpoints, "startpoints"), _four(endpoints, "endpoints")
+    matrices = np.repeat(homography(source, target), shape_of(images, layout)[0], axis=0)
+    return _given(images, matrices, layout, value_range, (interpolation, fill, mode))
+
+
+def _four(value, name):
+    """Four points (1, 4, 2)."""
+    points = numbers(value, name)
+    if points.shape != (4, 2) or not np.isfinite(points).all():
+        raise ValueError(f"{name} must be four finite points (4, 2), got {value!r}")
+    corners = points[[[0, 1, 2], [0, 1, 3], [0, 2, 3], [1, 2, 3]]]
+    areas = np.abs(np.linalg.det(corners[:, 1:] - corners[:, :1]))
+    if areas.min() <= 1e-12 * (np.ptp(points, axis=0) ** 2).sum():  # but for rounding
+        raise ValueError(f"{name} must have no three points on a line, got {value!r}")
+    return points[None]
 
 
 def crop(

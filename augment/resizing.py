@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ._checks import check_count
 from ._resize import FILTERS, resize_boxes
 from ._transform import Transform
 from .geometry import choice_of, pair, size_of
@@ -49,13 +50,15 @@ class Resize(_Resized):
     Args:
         size: (height, width); or one number for the shorter side, the other in proportion.
         interpolation: "nearest", "box", "bilinear", "bicubic" or "lanczos" as in Pillow, or
-            "area", where each pixel counts by how much of it is covered, as in OpenCV and
-            PyTorch.
+            "area", where each pixel counts by how much of it is covered, as in OpenCV (PyTorch's
+            "area" takes whole pixels: it is the same where the sides are divided).
+        max_size: the most that the longer side may become; the shorter one then gets smaller in
+            proportion. For a ``size`` that is one number, and larger than that.
         antialias: whether filters get wider when shrinking, as always in Pillow; without it
-            they skip pixels.
+            they skip pixels. (PyTorch's bicubic without it has a = -0.75, here it is -0.5.)
 
     Raises:
-        ValueError: a size or name that does not fit.
+        ValueError: a size or name that does not fit; on a call, images without any pixels.
 
     >>> Resize((1, 2))(np.array([[0.0, 1.0, 0.5, 0.5]])).round(3).tolist()
     [[0.5, 0.571]]
@@ -63,8 +66,17 @@ class Resize(_Resized):
     [[0.5, 0.5]]
     """
 
-    def __init__(self, size, interpolation: str = "bilinear", antialias: bool = True):
+    def __init__(
+        self, size, interpolation: str = "bilinear", max_size: int | None = None,
+        antialias: bool = True,
+    ):  # fmt: skip
         self.size = size_of(size)[0] if np.ndim(size) == 0 else size_of(size)
+        self.max_size = None if max_size is None else check_count(max_size, "max_size", 1)
+        if max_size is not None and (isinstance(self.size, tuple) or max_size <= self.size):
+            raise ValueError(
+                f"max_size is for a size that is one number, below it; got max_size={max_size} "
+                f"and size={size!r}"
+            )
         self.interpolation = choice_of(interpolation, FILTERS, "interpolation")
         self.antialias = bool(antialias)
 
@@ -77,9 +89,10 @@ class Resize(_Resized):
         h, w, c = shape
         if not (h and w):
             raise ValueError(f"Resize to {self.size} along the shorter side: images are {h}x{w}")
-        if h <= w:
-            return (self.size, int(self.size * w / h), c)
-        return (int(self.size * h / w), self.size, c)
+        short, long = self.size, int(self.size * max(h, w) / min(h, w))
+        if self.max_size is not None and long > self.max_size:
+            short, long = max(1, int(self.max_size * short / long)), self.max_size
+        return (short, long, c) if h <= w else (long, short, c)
 
 
 class RandomResizedCrop(_Resized):
@@ -96,7 +109,7 @@ class RandomResizedCrop(_Resized):
         antialias: as of :class:`Resize`.
 
     Raises:
-        ValueError: a size, range or name that does not fit.
+        ValueError: a size, range or name that does not fit; on a call, images without any pixels.
 
     >>> RandomResizedCrop(24)(np.zeros((2, 3, 32, 40), np.uint8)).shape
     (2, 3, 24, 24)
@@ -120,6 +133,8 @@ class RandomResizedCrop(_Resized):
 
     def sample(self, n, shape, rng):
         h, w = shape[:2]
+        if not (h and w):
+            raise ValueError(f"RandomResizedCrop to {self.size}: images are {h}x{w}")
         area = h * w * rng.uniform(*self.scale, self._TRIES)
         ratio = np.exp(rng.uniform(*np.log(self.ratio), self._TRIES))
         width, height = np.rint(np.sqrt(area * ratio)), np.rint(np.sqrt(area / ratio))
@@ -148,12 +163,13 @@ class RandomResizedCrop(_Resized):
 
 
 def resize(
-    images, size, interpolation="bilinear", antialias=True, *, layout=None, value_range=(0.0, 1.0)
-):
+    images, size, interpolation="bilinear", max_size=None, antialias=True, *, layout=None,
+    value_range=(0.0, 1.0),
+):  # fmt: skip
     """Images of another size; arguments as of :class:`Resize` and of a call of a transform.
 
     >>> resize(np.array([[0.0, 1.0]]), (1, 4)).tolist()
     [[0.0, 0.25, 0.75, 1.0]]
     """
-    transform = Resize(size, interpolation, antialias)
+    transform = Resize(size, interpolation, max_size, antialias)
     return transform(images, seed=0, layout=layout, value_range=value_range)
