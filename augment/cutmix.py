@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from numbers import Real
+
 import numpy as np
 
 from tensorgrad.errors import ArgumentError
 
+from ._threads import blocks_of
 from .mixers import (
     Mixer,
     batch_of,
@@ -125,8 +128,8 @@ def _paste(images, targets, mask, partner, num_classes, layout):
     place = _mask_like(mask, layout)
     mixed = np.where(place, x[partner], x) if mask.dtype == bool else blend(x, x[partner], place)
     pixels = max(mask.shape[1] * mask.shape[2], 1)
-    give = mask.sum((1, 2)) / pixels
-    return like(mixed, images), like(mix_targets(y, partner, 1 - give, give), targets)
+    give = mask.sum((1, 2), dtype=np.float64) / pixels
+    return like(mixed, images), like(mix_targets(y, partner, 1 - give, give), images, targets)
 
 
 class CutMix(Mixer):
@@ -297,9 +300,9 @@ class FMix(Mixer):
     ):  # fmt: skip
         demand_alpha(alpha)
         demand_layout(layout)
-        if not 0 <= decay_power < np.inf:
+        if not isinstance(decay_power, Real) or not 0 <= decay_power < np.inf:
             raise ArgumentError(f"decay_power should be at least 0, got {decay_power!r}")
-        if not 0 <= max_soft <= 0.5:
+        if not isinstance(max_soft, Real) or not 0 <= max_soft <= 0.5:
             raise ArgumentError(f"max_soft should be in [0, 0.5], got {max_soft!r}")
         self.alpha, self.decay_power, self.max_soft = alpha, decay_power, max_soft
         self.layout = layout
@@ -312,15 +315,20 @@ class FMix(Mixer):
         partner = self._partners(n, rng)
         lam = self._shares(self.alpha, partner, rng)
         size = (2, height, width // 2 + 1)
-        if not height * width:
+        if not n * height * width:
             return {"partner": partner, "mask": np.zeros((n, height, width), bool)}
-        grey = self._per_sample(
-            partner,
-            lambda k: low_frequency_images(
-                rng.normal(size=(k, *size))[0], height, width, self.decay_power
-            ),
-        )
-        return {"partner": partner, "mask": binary_masks(grey, 1 - lam, self.max_soft)}
+
+        def masks(k):
+            noise = rng.normal(size=(k, *size))[0]
+            return np.concatenate([
+                binary_masks(
+                    low_frequency_images(noise[rows], height, width, self.decay_power),
+                    1 - lam[rows], self.max_soft,
+                )
+                for rows in blocks_of(k, height * width)
+            ])  # fmt: skip
+
+        return {"partner": partner, "mask": self._per_sample(partner, masks)}
 
     def apply(self, images, targets, params):
         """:func:`fmix` with ``params``."""

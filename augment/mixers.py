@@ -16,6 +16,7 @@ from __future__ import annotations
 import copy
 import zlib
 from collections.abc import Callable
+from numbers import Real
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from tensorgrad.utils.data.sampler import draw_seed
 
 from ._checks import check_count, check_probability
 from ._random import KeyedRng
+from ._threads import blocks_of
 from ._transform import part_of_key
 from .dataset import IndexedSample
 from .soft_targets import array_of, demand_classes, like, weights_of
@@ -49,7 +51,8 @@ class Mixer:
     A subclass writes ``sample(n, shape, rng)``, which draws everything, and
     ``apply(images, targets, params)``, which is pure: the same parameters give the same result.
     Inputs are never written. Images may be arrays or Tensors, and what comes back is of the same
-    kind; it is not tracked: gradients do not flow through a mixer.
+    kind; the weights are a Tensor where the images or the targets are one. Nothing is tracked:
+    gradients do not flow through a mixer.
 
     The draws of a call depend on ``(seed, epoch, index)``. ``index`` is what the caller passes, a
     number for the batch, the number of its first sample for example; without it the calls since
@@ -110,7 +113,8 @@ class Mixer:
 
         Returns:
             ``(images, targets)``: the mixed images, of the same shape and dtype, and weights
-            (N, C); new memory.
+            (N, C); new memory. An image that is not mixed is the given one exactly, whatever
+            those beside it hold.
 
         Raises:
             ValueError: shapes that do not fit, targets or ``num_classes`` missing.
@@ -190,7 +194,7 @@ class MixedLoader:
 
     Args:
         loader: an iterable of pairs (images, targets), a DataLoader for example.
-        mixer: called with them.
+        mixer: called with them: a :class:`Mixer`, or any function, which has no ``set_epoch``.
 
     >>> import tensorgrad as torch
     >>> from tensorgrad.utils.data import DataLoader, TensorDataset
@@ -217,9 +221,9 @@ class MixedLoader:
 
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch begins, counted from 0."""
-        self.mixer.set_epoch(epoch)
         names = ("dataset", "sampler", "batch_sampler")
-        for part in (self.loader, *(getattr(self.loader, name, None) for name in names)):
+        parts = (getattr(self.loader, name, None) for name in names)
+        for part in (self.mixer, self.loader, *parts):
             if callable(getattr(part, "set_epoch", None)):
                 part.set_epoch(epoch)
 
@@ -231,7 +235,7 @@ def _beta(alpha, p, count, rng):
 
 def demand_alpha(alpha):
     """Raise unless ``alpha`` is finite and at least 0."""
-    if not 0 <= alpha < np.inf:
+    if not isinstance(alpha, Real) or not 0 <= alpha < np.inf:
         raise ArgumentError(f"alpha should be finite and at least 0, got {alpha!r}")
 
 
@@ -276,11 +280,32 @@ def along_batch(values, x):
 
 
 def blend(x, other, weight) -> np.ndarray:
-    """``x + weight (other - x)`` in the dtype of ``x``; ``weight`` broadcasts. uint8 is rounded."""
-    if x.dtype == np.uint8:
-        return np.rint(blend(x.astype(np.float32), other, weight)).astype(np.uint8)
-    weight = weight.astype(x.dtype)
-    return x + weight * (other - x)
+    """``x + weight (other - x)`` in the dtype of ``x``; ``weight`` (N, ...) broadcasts.
+
+    uint8 is rounded. Where the weight is 0 or 1 it is ``x`` or ``other`` exactly, and what the
+    other one holds (nan, infinity) does not matter.
+    """
+    if x.dtype.itemsize > 2:
+        return _blended(x, other, weight, x.dtype)
+    # A block at a time: in single precision a batch of uint8 would take 13 times its memory.
+    out = np.empty(x.shape, x.dtype)
+    for rows in blocks_of(len(x), x[:1].size):
+        part = _blended(x[rows], other[rows], weight[rows], np.float32)
+        out[rows] = np.rint(part, out=part) if x.dtype == np.uint8 else part
+    return out
+
+
+def _blended(x, other, weight, dtype):
+    weight = weight.astype(dtype)
+    with np.errstate(invalid="ignore"):  # infinity minus infinity, where nothing is mixed
+        out = np.subtract(other, x, dtype=dtype)
+        out *= weight
+    out += x
+    for value, kept in ((0, x), (1, other)):
+        exact = weight == value
+        if exact.any():
+            np.copyto(out, kept, where=exact)
+    return out
 
 
 def mix_targets(y, partner, keep, give) -> np.ndarray:
@@ -318,7 +343,7 @@ def mixup(images, targets, lam, partner, num_classes: int | None = None):
     partner = partners_of(partner, len(x))
     lam = shares_of(lam, "lam", len(x))
     mixed = blend(x, x[partner], along_batch(1 - lam, x))
-    return like(mixed, images), like(mix_targets(y, partner, lam, 1 - lam), targets)
+    return like(mixed, images), like(mix_targets(y, partner, lam, 1 - lam), images, targets)
 
 
 def floating(x):
@@ -399,6 +424,12 @@ def sample_pairing(images, targets, others, num_classes: int | None = None):
     >>> x.tolist(), y.tolist()
     ([[5.0]], [[0.0, 1.0]])
     """
+    paired = np.ones(len(batch_of(images, "sample_pairing")), bool)
+    return _average(images, targets, others, paired, num_classes)
+
+
+def _average(images, targets, others, paired, num_classes):
+    """:func:`sample_pairing` of those images that are paired."""
     x, z = batch_of(images, "sample_pairing"), array_of(others, "others")
     if z.shape != x.shape or z.dtype != x.dtype:
         raise ArgumentError(
@@ -406,7 +437,8 @@ def sample_pairing(images, targets, others, num_classes: int | None = None):
             f"{z.dtype} of shape {z.shape}"
         )
     y = weights_of(targets, num_classes, len(x), floating(x))
-    return like(blend(x, z, np.array(0.5)), images), like(y.copy(), targets)
+    mixed = blend(x, z, along_batch(0.5 * paired, x))
+    return like(mixed, images), like(y.copy(), images, targets)
 
 
 class SamplePairingSchedule:
@@ -425,8 +457,8 @@ class SamplePairingSchedule:
     epoch), not epochs; pass a function of the epoch to :class:`SamplePairing` for others.
 
     Raises:
-        ValueError: a negative number, ``on`` and ``off`` both 0, or a ``finetune`` before the end
-            of ``warmup``.
+        ValueError: no integer of at least 0, ``on`` and ``off`` both 0, or a ``finetune`` before
+            the end of ``warmup``.
 
     >>> schedule = SamplePairingSchedule()
     >>> [epoch for epoch in range(98, 112) if schedule(epoch)]
@@ -437,11 +469,10 @@ class SamplePairingSchedule:
 
     def __init__(self, warmup: int = 100, on: int = 8, off: int = 2, finetune: int | None = 800):
         for name, value in (("warmup", warmup), ("on", on), ("off", off)):
-            if value < 0:
-                raise ArgumentError(f"{name} should be at least 0, got {value!r}")
+            check_count(value, name)
         if on + off == 0:
             raise ArgumentError("on and off are both 0: a cycle should have an epoch")
-        if finetune is not None and finetune < warmup:
+        if finetune is not None and check_count(finetune, "finetune") < warmup:
             raise ArgumentError(f"finetune={finetune} should not be before warmup={warmup} is over")
         self.warmup, self.on, self.off, self.finetune = warmup, on, off, finetune
 
@@ -490,8 +521,9 @@ class SamplePairing(Mixer):
         schedule: Callable[[int], bool] | None = None, p: float = 1.0, mode: str = "batch",
         seed: int | None = None,
     ):  # fmt: skip
-        if source is not None and not len(source):
-            raise ArgumentError("source should hold images, got none")
+        source = None if source is None else array_of(source, "source")
+        if source is not None and not (source.ndim and len(source)):
+            raise ArgumentError(f"source should hold images, got shape {source.shape}")
         if schedule is not None and not callable(schedule):
             raise ArgumentError(f"schedule should be a function of the epoch, got {schedule!r}")
         self.source, self.schedule = source, schedule
@@ -509,17 +541,17 @@ class SamplePairing(Mixer):
     def apply(self, images, targets, params):
         """:func:`sample_pairing` with the images that ``params`` names."""
         x = batch_of(images, "SamplePairing")
-        source = x if self.source is None else array_of(self.source, "source")
-        if source.shape[1:] != x.shape[1:]:
+        source = x if self.source is None else self.source
+        if source.shape[1:] != x.shape[1:] or source.dtype != x.dtype:
             raise ArgumentError(
-                f"SamplePairing: source of shape {source.shape} has images of another size than "
-                f"the batch, {x.shape}"
+                f"SamplePairing: source of shape {source.shape} ({source.dtype}) should hold "
+                f"images as the batch does, of shape {x.shape} ({x.dtype})"
             )
-        others = np.where(along_batch(params["paired"], x), source[params["partner"]], x)
-        return sample_pairing(images, targets, others, self.num_classes)
+        others = source[params["partner"]]
+        return _average(images, targets, others, params["paired"], self.num_classes)
 
     def _arguments(self):
-        shape = None if self.source is None else tuple(self.source.shape)
+        shape = None if self.source is None else self.source.shape
         return {**super()._arguments(), "source": shape}
 
 
@@ -530,13 +562,14 @@ class RandomMixer(Mixer):
     """One of several mixers, drawn anew for each batch.
 
     Args:
-        mixers: at least one.
+        mixers: at least one, and all of the same number of classes, where they say it.
         weights: how likely each is; equally by default.
         p: probability that a batch is mixed at all.
         seed: None takes one from the default generator. The seeds of the mixers are not used.
 
     Raises:
-        ValueError: no mixer; weights that do not fit.
+        ValueError: no mixer; weights that do not fit; different numbers of classes.
+        TypeError: what is no :class:`Mixer`.
 
     >>> from tensorgrad.augment import CutMix, Mixup
     >>> mixer = RandomMixer([Mixup(0.8, 10, seed=0), CutMix(1.0, 10, seed=0)], seed=0)
@@ -546,13 +579,25 @@ class RandomMixer(Mixer):
         self.mixers = list(mixers)
         if not self.mixers:
             raise ArgumentError("mixers should hold at least one mixer")
+        for mixer in self.mixers:
+            if not isinstance(mixer, Mixer):
+                raise TypeError(f"mixers should be Mixers, got a {type(mixer).__name__}")
+        known = sorted({m.num_classes for m in self.mixers if m.num_classes is not None})
+        if len(known) > 1:
+            raise ArgumentError(f"mixers should have one number of classes, got {known}")
         weights = np.ones(len(self.mixers)) if weights is None else np.asarray(weights, float)
-        if weights.shape != (len(self.mixers),) or not (weights >= 0).all() or not weights.any():
+        fits = weights.shape == (len(self.mixers),) and np.isfinite(weights).all()
+        if not fits or not (weights >= 0).all() or not weights.any():
             raise ArgumentError(
                 f"weights should be {len(self.mixers)} numbers of at least 0, got {weights!r}"
             )
         self.weights = (weights / weights.sum()).tolist()
-        super().__init__(None, p, "batch", seed)
+        super().__init__(known[0] if known else None, p, "batch", seed)
+
+    def __copy__(self):
+        new = object.__new__(type(self))
+        vars(new).update(vars(self), mixers=[copy.copy(mixer) for mixer in self.mixers])
+        return new
 
     def set_epoch(self, epoch):
         """Tell it to every mixer."""
@@ -569,8 +614,10 @@ class RandomMixer(Mixer):
 
     def apply(self, images, targets, params):
         """What the chosen mixer returns."""
-        if params["choice"] is not None:
-            return self.mixers[params["choice"]].apply(images, targets, params["params"])
-        x = batch_of(images, "RandomMixer")
-        y = weights_of(targets, self.mixers[0].num_classes, len(x), floating(x))
-        return like(x.copy(), images), like(y.copy(), targets)
+        x, choice = batch_of(images, "RandomMixer"), params["choice"]
+        if choice is not None and self.num_classes is None:  # one may take it from its model
+            return self.mixers[choice].apply(images, targets, params["params"])
+        y = weights_of(targets, self.num_classes, len(x), floating(x))
+        if choice is None:
+            return like(x.copy(), images), like(y.copy(), images, targets)
+        return self.mixers[choice].apply(images, like(y, targets), params["params"])

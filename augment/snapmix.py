@@ -103,7 +103,7 @@ def snapmix(
     a, b = (boxes_of(box, 1, height, width) for box in (box_a, box_b))
     inside = [box_masks(box, height, width)[0] for box in (a, b)]
     if not n or not all(m.any() for m in inside):
-        return like(x.copy(), images), like(y.copy(), targets)
+        return like(x.copy(), images), like(y.copy(), images, targets)
     keep = 1 - maps[:, inside[0]].sum(1)
     give = maps[partner][:, inside[1]].sum(1)
     keep, give = np.clip(keep, 0, 1), np.clip(give, 0, 1)  # sums of parts of one, rounded
@@ -111,16 +111,19 @@ def snapmix(
         keep, give = _with_quirks(keep, give, maps, y, partner, inside[0].mean())
     mixed = _moved(x, a[0], b[0], partner, layout)
     weighed = y * keep[:, None].astype(y.dtype) + y[partner] * give[:, None].astype(y.dtype)
-    return like(mixed, images), like(weighed, targets)
+    return like(mixed, images), like(weighed, images, targets)
 
 
 def _with_quirks(keep, give, maps, y, partner, area):
-    """The weights as the authors' code has them."""
+    """The weights as the authors' code has them. There a constant map is nan, and so are sums."""
     flat = maps.max((1, 2)) == maps.min((1, 2))
-    keep = np.where(flat, 1 - area, keep)
-    give = np.where(flat[partner], area, give)
     same = (y == y[partner]).all(1)
-    return np.where(same, keep + give, keep), np.where(same, keep + give, give)
+    either = same & (flat | flat[partner])
+    both = keep + give
+    return (
+        np.where(flat | either, 1 - area, np.where(same, both, keep)),
+        np.where(flat[partner] | either, area, np.where(same, both, give)),
+    )
 
 
 def _moved(x, a, b, partner, layout):
@@ -157,11 +160,11 @@ class SnapMix(Mixer):
     :func:`mixed_loss`, or with ``normalize=True``.
 
     The maps come from the model in evaluation mode, without gradients; the mode of each module is
-    put back. Any model that ends in a global average pooling and a linear layer will do
-    (``nn.models.resnet18`` and its like, ``googlenet``); the two places are found by running the
-    model on one image and verified by their numbers. Otherwise pass ``features`` and ``head``.
-    A DataLoader's worker would ask the copy of the model that it began with: put SnapMix into the
-    loop or a :class:`MixedLoader`, not into ``collate_fn``.
+    put back. Any model that ends in a global pooling (average or maximum) and a linear layer will
+    do (``nn.models.resnet18`` and its like, ``googlenet``); the two places are found by running
+    the model on one image of noise and verified by their numbers. Otherwise pass ``features`` and
+    ``head``. A DataLoader's worker would ask the copy of the model that it began with: put SnapMix
+    into the loop or a :class:`MixedLoader`, not into ``collate_fn``.
 
     Args:
         model: a module, called with a batch (N, channels, H, W).
@@ -177,12 +180,12 @@ class SnapMix(Mixer):
         normalize: divide each row of targets by its sum.
         reference_quirks: as the authors' code: where both labels are the same, each of the two
             gets ``rho_a + rho_b``, so that the class counts twice; where a map is constant, the
-            share of the pixels of box a stands in for both weights.
+            share of the pixels of box a stands in for the weights that it enters.
         seed: None takes one from the default generator.
 
     Raises:
         ValueError: an argument out of range; neither a model nor features and head; a model
-            without global average pooling before a linear layer.
+            without global pooling before a linear layer.
 
     >>> import tensorgrad as torch
     >>> model = torch.nn.models.resnet18(num_classes=3, small=True)
@@ -242,7 +245,7 @@ class SnapMix(Mixer):
         else:
             with tg.no_grad(), _Evaluation(self.model):
                 if self._place is None:
-                    self._place = find_pooled(self.model, batch[:1])
+                    self._place = find_pooled(self.model, _noise(batch))
                 module, side, head = self._place
                 found = _seen(self.model, module, side, batch)
         weight = array_of(head.weight, "head.weight")
@@ -264,6 +267,12 @@ def _channels_first(x, layout):
 
 
 # --- where a model pools ----------------------------------------------------------------
+
+
+def _noise(batch):
+    """An image of noise: of a black one, or of none, many maps have the mean of those pooled."""
+    shape = (1, *batch.shape[1:])
+    return np.random.RandomState(0).standard_normal(shape).astype(batch.dtype)
 
 
 class _Evaluation:
@@ -306,8 +315,8 @@ def find_pooled(model, batch):
     """(module, "input" or "output", head): where the maps are before pooling, and the linear layer.
 
     The head is the last linear layer called on rows (N, D). The maps are the largest values
-    (N, D, h, w) that a module took or gave before it, whose mean over h and w is what the head
-    took.
+    (N, D, h, w) that a module took or gave before it, whose mean (or maximum) over h and w is what
+    the head took.
 
     Raises:
         ValueError: there are none.
@@ -325,15 +334,22 @@ def find_pooled(model, batch):
     if calls:
         head, rows, before = calls[-1]
         good = {place: v for place, v in before.items() if _pools_to(array_of(v, "maps"), rows)}
-        if good:
+        # What another pooling gives is maps of one pixel, too, but of larger ones.
+        largest = max((v.numel() for v in before.values() if v.shape[:2] == rows.shape), default=0)
+        if good and (largest == rows.size or max(v.numel() for v in good.values()) > rows.size):
             module, side = max(good, key=lambda place: good[place].numel())
             return module, side, head
     raise ArgumentError(
-        f"{type(model).__name__} has no global average pooling before its last linear layer, so "
-        "there is no class activation map; pass features= (the maps before pooling) and head="
+        f"{type(model).__name__} has no global average or maximum pooling before its last linear "
+        "layer, so there is no class activation map; pass features= (the maps before pooling) and "
+        "head="
     )
 
 
 def _pools_to(maps, rows):
-    mean = maps.mean((2, 3))
-    return mean.shape == rows.shape and np.allclose(mean, rows, rtol=1e-4, atol=1e-6)
+    """Whether the rows are the means of the maps, to the rounding of sums, or their maxima."""
+    if maps.shape[:2] != rows.shape or not rows.any():
+        return False
+    close = {"rtol": 1e-4, "atol": 1e-6 * float(np.abs(maps).max())}
+    pooled = (maps.mean((2, 3)), maps.max((2, 3)))
+    return any(np.allclose(values, rows, **close) for values in pooled)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+import tensorgrad as tg
 from tensorgrad._graph import Tensor, wrap
 from tensorgrad.errors import ArgumentError, DimError, DtypeError
 from tensorgrad.ops.index import one_hot
@@ -24,9 +25,9 @@ def array_of(value, name: str) -> np.ndarray:
     return value.detach().numpy() if isinstance(value, Tensor) else np.asarray(value)
 
 
-def like(array: np.ndarray, given):
-    """``array`` as a Tensor if ``given`` is one."""
-    return wrap(array) if isinstance(given, Tensor) else array
+def like(array: np.ndarray, *given):
+    """``array`` as a Tensor if one of ``given`` is: targets of Tensors go to a loss."""
+    return wrap(array) if any(isinstance(g, Tensor) for g in given) else array
 
 
 def weights_of(targets, num_classes, count=None, dtype=np.float32) -> np.ndarray:
@@ -123,7 +124,8 @@ def smooth_labels(targets, epsilon: float = 0.1, num_classes: int | None = None)
 class LabelSmoothing:
     """:func:`smooth_labels` called as the mixers are: ``(images, targets)`` to the same pair.
 
-    Mixers take what it returns, and it takes what they return; the result is the same.
+    Mixers take what it returns, and it takes what they return; the result is the same, unless the
+    weights do not sum to one (:class:`SnapMix`).
 
     >>> import tensorgrad as torch
     >>> smooth = LabelSmoothing(0.1, num_classes=2)
@@ -138,7 +140,8 @@ class LabelSmoothing:
 
     def __call__(self, images, targets):
         """The images as they are, and smoothed targets."""
-        return images, smooth_labels(targets, self.epsilon, self.num_classes)
+        smoothed = smooth_labels(targets, self.epsilon, self.num_classes)
+        return images, like(array_of(smoothed, "targets"), images, targets)
 
     def __repr__(self):
         return f"LabelSmoothing({self.epsilon:g}, num_classes={self.num_classes})"
@@ -187,7 +190,7 @@ def mixed_loss(
         share = np.take_along_axis(w, labels[:, None], 1)[:, 0]
         labels = np.where(share > 0, labels, order[:, 0])  # 0 times an infinite loss is no number
         loss = loss_fn(outputs, wrap(labels), reduction="none", **options)
-        total = total + wrap(share) * loss
+        total = total + wrap(share) * tg.where(wrap(share > 0), loss, 0.0)
     if reduction == "none":
         return total
     return total.sum() if reduction == "sum" else total.sum() / max(len(w), 1)

@@ -1,6 +1,7 @@
 """Mixers: weights are exact shares, every loss takes them, draws are keyed, inputs unwritten."""
 
 import copy
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -310,6 +311,11 @@ def test_the_authors_quirks():
     np.testing.assert_allclose(weights([0, 1], uneven, True)[0], [keep, give, 0])
     np.testing.assert_allclose(weights([0, 1], flat, False)[0], [12 / 16, 2 / 16, 0])
     np.testing.assert_allclose(weights([0, 1], flat, True)[0], [12 / 16, 4 / 16, 0])
+    # Where a label meets itself, a map that is nan makes both weights nan: the sum is 1, not 2.
+    one_flat = np.stack([flat[0], uneven[0]])
+    np.testing.assert_allclose(weights([2, 2], flat, True), [[0, 0, 1]] * 2)
+    np.testing.assert_allclose(weights([2, 2], one_flat, True), [[0, 0, 1]] * 2)
+    np.testing.assert_allclose(weights([0, 1], one_flat, True)[0], [12 / 16, give, 0])
 
 
 def test_an_empty_box_leaves_the_batch():
@@ -329,6 +335,33 @@ def test_the_place_of_pooling_is_found():
     net = resnet().eval()
     module, side, head = find_pooled(net, np.concatenate([batch] * 3, 1))
     assert head is net.fc and (module is net.avgpool or module in list(net.layer4.modules()))
+
+
+def test_the_place_does_not_depend_on_the_first_batch():
+    """Of a black image, or of none, every map has the mean that the head takes."""
+    torch.manual_seed(0)
+    net = resnet().eval()
+    images = np.random.default_rng(0).random((4, 3, 16, 16), np.float32)
+    black = np.concatenate([np.zeros_like(images[:1]), images[1:]])
+    labels = np.array([0, 1, 2, 0])
+    want = SnapMix(net, seed=0)(images, labels, index=5)
+    for first in (images[:0], black):
+        mixer = SnapMix(net, seed=0)
+        mixer(first, labels[: len(first)], index=0)
+        got = mixer(images, labels, index=5)
+        np.testing.assert_array_equal(got[0], want[0])
+        np.testing.assert_array_equal(got[1], want[1])
+
+
+@pytest.mark.parametrize("pool", [nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d])
+def test_global_pooling_of_either_kind(pool):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 6, 3), pool(1), nn.Flatten(), nn.Linear(6, 4))
+    images = np.random.default_rng(0).random((4, 1, 8, 8), np.float32)
+    got = SnapMix(model, seed=0)(images, [0, 1, 2, 3])
+    want = SnapMix(features=model[0], head=model[3], seed=0)(images, [0, 1, 2, 3])
+    np.testing.assert_array_equal(got[0], want[0])
+    np.testing.assert_array_equal(got[1], want[1])
 
 
 def resnet():
@@ -384,11 +417,14 @@ def test_features_and_head_instead_of_a_model():
 
 
 def test_a_model_without_global_pooling_is_refused():
-    with pytest.raises(ValueError, match="LeNet5 has no global average pooling before its last"):
+    with pytest.raises(ValueError, match="LeNet5 has no global average or maximum pooling before"):
         SnapMix(nn.models.lenet5(modern=True))(np.zeros((2, 1, 28, 28), np.float32), [0, 1])
     flat = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
-    with pytest.raises(ValueError, match="Sequential has no global average pooling"):
+    with pytest.raises(ValueError, match="Sequential has no global average or maximum pooling"):
         SnapMix(flat)(np.zeros((2, 1, 2, 2), np.float32), [0, 1])
+    soft = nn.Sequential(nn.Conv2d(1, 6, 3), nn.LPPool2d(2, 6), nn.Flatten(), nn.Linear(6, 2))
+    with pytest.raises(ValueError, match="Sequential has no global average or maximum pooling"):
+        SnapMix(soft)(np.zeros((2, 1, 8, 8), np.float32), [0, 1])
     assert flat.training
     for arguments in ({}, {"model": flat, "features": flat}, {"features": flat}):
         with pytest.raises(ValueError, match="a model, or features and head"):
@@ -467,6 +503,25 @@ def test_mixed_loss_is_the_papers_sum(reduction):
     torch.testing.assert_close(
         soft, F.cross_entropy(logits, torch.from_numpy(targets).float(), reduction=reduction)
     )
+
+
+def test_mixed_loss_takes_losses_of_labels_and_infinite_ones():
+    torch.manual_seed(0)
+    logits, labels = torch.randn(4, 5, requires_grad=True), torch.tensor([0, 1, 2, 3])
+    _, targets = CutMix(1.0, 5, seed=0)(torch.rand(4, 1, 6, 6), labels)
+    by_labels = mixed_loss(F.nll_loss, F.log_softmax(logits, 1), targets)
+    torch.testing.assert_close(by_labels, F.cross_entropy(logits, targets))
+    hinge = mixed_loss(F.multi_margin_loss, logits, targets, margin=0.5)
+    w = targets.numpy()
+    each = [F.multi_margin_loss(logits, torch.full((4,), c), margin=0.5, reduction="none")
+            for c in range(5)]  # fmt: skip
+    want = sum((w[:, c] * each[c].detach().numpy()).sum() for c in range(5)) / 4
+    assert hinge.item() == pytest.approx(want, rel=1e-6)
+    hinge.backward()
+    assert np.isfinite(logits.grad.numpy()).all()
+    logs = torch.tensor([[-np.inf, 0.0], [-1.0, -2.0]])
+    got = mixed_loss(F.nll_loss, logs, torch.tensor([[1.0, 0.0], [0.5, 0.5]]), "none")
+    assert got.tolist() == [np.inf, 1.5]
 
 
 def test_snapmix_under_mixed_loss_is_the_definition():
@@ -600,6 +655,7 @@ def test_a_mixed_loader_stands_for_its_loader():
     assert not torch.equal(first[0], second[0])  # the calls go on
     mixed.set_epoch(0)
     assert torch.equal([x for x, _ in mixed][1], first[1])
+    MixedLoader(loader, LabelSmoothing(0.1, 2)).set_epoch(1)  # any function will do
     turned = augment.AugmentedDataset(data, augment.HorizontalFlip())
     MixedLoader(DataLoader(turned, batch_size=4), Mixup(1.0, 2)).set_epoch(7)
     assert turned.epoch == 7
@@ -646,6 +702,72 @@ def test_mixers_whatever_comes(
         assert mixed.min() >= images.min() and mixed.max() <= images.max()
 
 
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+@pytest.mark.parametrize("foreign", [np.nan, np.inf])
+def test_what_is_not_mixed_is_exact_whatever_stands_beside_it(dtype, foreign):
+    images = np.random.default_rng(0).normal(size=(6, 2, 5, 5)).astype(dtype)
+    images[2, 0, 0, 0] = foreign
+    labels = np.arange(6)
+    idle = [kind(0.0, 6) for kind in (Mixup, CutMix, FMix)]
+    idle += [Mixup(1.0, 6, p=0.0), FMix(0.0, 6, max_soft=0.3), SamplePairing(6, p=0.0)]
+    for mixer in (*idle, SamplePairing(6, schedule=lambda epoch: False)):
+        np.testing.assert_array_equal(mixer(images, labels)[0], images)
+    back = np.arange(6)[::-1].copy()
+    mixed, targets = mixup(images, labels, 0.0, back, 6)
+    np.testing.assert_array_equal(mixed, images[back])
+    np.testing.assert_array_equal(targets, np.eye(6)[back])
+    half = np.zeros((5, 5), dtype)
+    half[0], half[1] = 1, 0.25
+    mixed, _ = fmix(images, labels, half, back, 6)
+    np.testing.assert_array_equal(mixed[:, :, 0], images[back, :, 0])
+    np.testing.assert_array_equal(mixed[:, :, 2:], images[:, :, 2:])
+
+
+def test_mixing_half_precision_stays_between_the_two():
+    rng = np.random.default_rng(0)
+    images = rng.random((512, 400)).astype("f2")
+    partner = rng.permutation(512)
+    mixed, _ = mixup(images, np.zeros(512, int), rng.random(512), partner, 1)
+    assert mixed.dtype == np.float16
+    pair = np.stack([images, images[partner]])
+    assert (mixed >= pair.min(0)).all() and (mixed <= pair.max(0)).all()
+
+
+def test_masks_of_half_precision_and_of_integers_have_exact_shares():
+    images = constant(2, (300, 300))
+    for dtype in ("f2", "u1", "?"):
+        mask = np.zeros((300, 300), dtype)
+        mask[:100] = 1
+        targets = fmix(images, [0, 1], mask, [1, 0], 2)[1]
+        np.testing.assert_allclose(targets, [[2 / 3, 1 / 3], [1 / 3, 2 / 3]], atol=1e-15)
+
+
+def test_weights_are_tensors_beside_tensors():
+    """So that a loss takes them, whichever of the two came as a list."""
+    images, labels = torch.rand(3, 1, 6, 6), [0, 1, 2]
+    torch.manual_seed(0)
+    model = Pooled(classes=3)
+    for mixer in (*mixers(3, seed=1), SnapMix(model, seed=0), RandomMixer([Mixup(1, 3)], p=0.0)):
+        mixed, targets = mixer(images, labels)
+        assert np.isfinite(F.cross_entropy(model(mixed), targets).item())
+        assert isinstance(mixer(images.numpy(), torch.tensor(labels))[1], torch.Tensor)
+        assert isinstance(mixer(images.numpy(), labels)[1], np.ndarray)
+    assert isinstance(LabelSmoothing(0.1, 3)(images, labels)[1], torch.Tensor)
+
+
+@pytest.mark.parametrize("kind", [Mixup, CutMix, FMix])
+def test_memory_of_mixing(kind):
+    """Beside a given batch of uint8: at first it was 13, 2 and 11 times as much."""
+    images, labels = np.zeros((32, 3, 224, 224), np.uint8), np.arange(32) % 10
+    mixer = kind(1.0, 10, seed=0)
+    mixer(images, labels)
+    tracemalloc.start()
+    mixer(images, labels)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * images.nbytes
+
+
 @settings(max_examples=25, deadline=None)
 @given(n=st.integers(0, 4), height=st.integers(1, 9), width=st.integers(1, 9),
        seed=st.integers(0, 10**6), quirks=st.booleans())  # fmt: skip
@@ -656,8 +778,6 @@ def test_snapmix_whatever_comes(n, height, width, seed, quirks):
     labels = np.arange(n) % 4
     kept = images.copy()
     mixer = SnapMix(model, alpha=1.0, seed=seed, reference_quirks=quirks)
-    if not n:  # no image to find the pooling by
-        mixer = SnapMix(features=model.maps, head=model.fc, seed=seed)
     mixed, weights = mixer(images, labels)
     np.testing.assert_array_equal(images, kept)
     assert mixed.shape == images.shape and weights.shape == (n, 4)
@@ -690,6 +810,7 @@ Y2 = [0, 1]
         (lambda: Mixup(num_classes=2.0), ValueError, "integer of at least 1, got 2.0"),
         (lambda: Mixup(alpha=-1), ValueError, "alpha should be finite and at least 0, got -1"),
         (lambda: Mixup(alpha=float("nan")), ValueError, "alpha should be"),
+        (lambda: Mixup(alpha="1"), ValueError, "alpha should be .*, got '1'"),
         (lambda: Mixup(p=1.5), ValueError, r"p must be a probability in \[0, 1\], got 1.5"),
         (lambda: Mixup(mode="one"), ValueError, "mode should be one of 'batch', 'pair', 'elem'"),
         (lambda: Mixup(seed=-1), ValueError, "seed must be an integer of at least 0 .* got -1"),
@@ -700,6 +821,8 @@ Y2 = [0, 1]
         (lambda: FMix(num_classes=2)(X4[0], Y2), ValueError, r"FMix: images should be a batch"),
         (lambda: FMix(max_soft=0.6), ValueError, r"max_soft should be in \[0, 0.5\], got 0.6"),
         (lambda: FMix(decay_power=-1), ValueError, "decay_power should be at least 0"),
+        (lambda: FMix(decay_power=None), ValueError, "decay_power should be .*, got None"),
+        (lambda: FMix(max_soft="0"), ValueError, "max_soft should be .*, got '0'"),
         (lambda: mixup(X4, Y2, 1.2, [1, 0], 2), ValueError, r"lam should be in \[0, 1\]"),
         (lambda: mixup(X4, Y2, [0.5] * 3, [1, 0], 2), ValueError, "one number or 2"),
         (lambda: mixup(X4, Y2, 0.5, [1, 2], 2), ValueError, r"partner should be 2 indices in 0..1"),
@@ -713,11 +836,19 @@ Y2 = [0, 1]
         (lambda: sample_pairing(X4, Y2, X4[:, :, :2], 2), ValueError, "others should be float64"),
         (lambda: SamplePairing(source=[]), ValueError, "source should hold images"),
         (lambda: SamplePairing(schedule=3), ValueError, "schedule should be a function"),
-        (lambda: SamplePairingSchedule(warmup=-1), ValueError, "warmup should be at least 0"),
+        (lambda: SamplePairingSchedule(warmup=-1), ValueError, "warmup must be an integer of at l"),
+        (lambda: SamplePairingSchedule(on=8.5), ValueError, "on must be an integer.* got 8.5"),
+        (lambda: SamplePairingSchedule(finetune="x"), ValueError, "finetune must be an integer"),
+        (lambda: SamplePairing(2, source=X4.astype("f4"))(X4, Y2), ValueError,
+         r"source of shape \(2, 1, 4, 4\) \(float32\).*batch.*\(float64\)"),
+        (lambda: SamplePairing(2, source=X4.astype("u1"))(X4, Y2), ValueError, r"\(uint8\)"),
         (lambda: SamplePairingSchedule(on=0, off=0), ValueError, "on and off are both 0"),
         (lambda: SamplePairingSchedule(finetune=50), ValueError, "finetune=50 should not be"),
         (lambda: RandomMixer([]), ValueError, "at least one mixer"),
         (lambda: RandomMixer([Mixup()], [1, 2]), ValueError, "weights should be 1 numbers"),
+        (lambda: RandomMixer([Mixup()], [np.inf]), ValueError, "weights should be 1 numbers"),
+        (lambda: RandomMixer([LabelSmoothing(0.1, 2)]), TypeError, "Mixers, got a LabelSmoothing"),
+        (lambda: RandomMixer([Mixup(1, 3), CutMix(1, 4)]), ValueError, r"classes, got \[3, 4\]"),
         (lambda: snapmix(X4, Y2, X4[:, 0, :2], (0, 0, 1, 1), (0, 0, 1, 1), [1, 0], 2), ValueError,
          r"maps should have shape \(2, 4, 4\), got \(2, 2, 4\)"),
         (lambda: snapmix(X4.astype("u1"), Y2, X4[:, 0], (0, 0, 1, 1), (0, 0, 1, 1), [1, 0], 2),
@@ -744,10 +875,32 @@ def test_mixers_say_what_they_are():
     assert repr(CutMix(0.5, 10, seed=1)).startswith("CutMix(alpha=0.5, layout='NCHW', num_classes=")
     assert "model='Pooled'" in repr(SnapMix(Pooled(), seed=0))
     assert "source=(3, 2)" in repr(SamplePairing(source=np.zeros((3, 2)), seed=0))
+    assert "source=(1, 2)" in repr(SamplePairing(source=[[0.0, 1.0]], seed=0))
     assert repr(SamplePairingSchedule()) == (
         "SamplePairingSchedule(warmup=100, on=8, off=2, finetune=800)"
     )
     assert repr(LabelSmoothing(0.1, 3)) == "LabelSmoothing(0.1, num_classes=3)"
+
+
+def test_a_random_mixer_knows_the_number_of_classes_from_any():
+    images, labels = constant(3), np.arange(3)
+    mixer = RandomMixer([Mixup(1.0), CutMix(1.0, 3)], p=0.5, seed=0)
+    for call in range(20):
+        assert mixer(images, labels, index=call)[1].shape == (3, 3)
+        with pytest.raises(IndexError, match="num_classes=3"):
+            mixer(images, labels + 1, index=call)
+
+
+def test_collate_leaves_the_mixers_of_a_mixer_alone():
+    pairing = SamplePairing(3, schedule=lambda epoch: epoch > 3, seed=0)
+    mixer = RandomMixer([pairing], seed=0)
+    data = augment.Indexed(TensorDataset(torch.rand(4, 1, 6, 6), torch.arange(4) % 3))
+    data.set_epoch(5)
+    batch = [data[i] for i in range(4)]
+    images = torch.stack([sample.sample[0] for sample in batch])
+    assert not torch.equal(mixer.collate(batch)[0], images)
+    assert pairing.epoch == mixer.epoch == 0
+    assert torch.equal(mixer(images, torch.zeros(4, dtype=torch.int64))[0], images)
 
 
 def test_a_random_mixer_may_do_nothing():
