@@ -12,7 +12,14 @@ from tensorgrad import nn, optim
 from tensorgrad.datasets import MinMaxNormalizer, StandardNormalizer
 from tensorgrad.train import Callback, EarlyStopping, History, StopLoss, Trainer
 from tensorgrad.train.batches import key
-from tensorgrad.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
+from tensorgrad.utils.data import (
+    ConcatDataset,
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    Subset,
+    TensorDataset,
+)
 
 
 def net(seed=0):
@@ -252,6 +259,9 @@ def test_what_has_set_epoch_is_told_the_epoch():
     fit(make(), dataset, epochs=3)
     fit(make(), DataLoader(dataset, 4), epochs=2)
     assert told == [0, 1, 2, 0, 1]
+    part = ConcatDataset([Subset(dataset, [0, 1, 2]), Subset(Subset(dataset, [5, 6]), [1])])
+    fit(make(), DataLoader(part, 4), epochs=2)
+    assert told[5:] == [0, 0, 1, 1]
 
 
 def test_iterable_datasets():

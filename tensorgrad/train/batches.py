@@ -21,6 +21,7 @@ from ..utils.data import (
     Dataset,
     IterableDataset,
     Sampler,
+    Subset,
     TensorDataset,
 )
 from ..utils.data.dataloader import _SingleProcessDataLoaderIter
@@ -227,6 +228,10 @@ def _announce(epoch, *parts):
     for part in parts:
         if callable(getattr(part, "set_epoch", None)):
             part.set_epoch(epoch)
+        elif isinstance(part, Subset):
+            _announce(epoch, part.dataset)
+        elif isinstance(part, ConcatDataset):
+            _announce(epoch, *part.datasets)
 
 
 def _skip(batches):
