@@ -26,7 +26,7 @@ def class_activation_maps(features, weight, bias, targets, size):
 
     The map of class y is ``W_y relu(F) + b_y`` (Zhou et al., arXiv:1512.04150), enlarged
     bilinearly, minus its minimum, divided by its sum. A constant map, that of a single pixel for
-    example, becomes ``1 / (H W)`` everywhere.
+    example, and one that is not finite become ``1 / (H W)`` everywhere.
 
     Args:
         features: F, (N, D, h, w), what the global pooling takes.
@@ -48,16 +48,21 @@ def class_activation_maps(features, weight, bias, targets, size):
         raise ArgumentError(
             f"features should be (N, D, h, w) and weight (classes, D), got {f.shape} and {w.shape}"
         )
+    b = np.zeros(len(w)) if bias is None else array_of(bias, "bias")
+    if b.shape != (len(w),):
+        raise ArgumentError(f"bias should have shape ({len(w)},) or be None, got {b.shape}")
+    if np.ndim(size) != 1 or len(size) != 2:
+        raise ArgumentError(f"size should be (height, width), got {size!r}")
     y = weights_of(targets, len(w), len(f), np.float64)
-    maps = np.einsum("ndhw,nd->nhw", np.maximum(f, 0), y @ w)
-    if bias is not None:
-        maps += (y @ array_of(bias, "bias"))[:, None, None]
     if not len(f):
         return np.zeros((0, *size))
-    maps = F.interpolate(wrap(maps[:, None]), size=size, mode="bilinear").numpy()[:, 0]
-    maps = maps - maps.min((1, 2), keepdims=True)
+    with np.errstate(invalid="ignore", over="ignore"):  # of a model that has diverged
+        maps = np.einsum("ndhw,nd->nhw", np.maximum(f, 0), y @ w) + (y @ b)[:, None, None]
+        maps = F.interpolate(wrap(maps[:, None]), size=size, mode="bilinear").numpy()[:, 0]
+        maps = maps - maps.min((1, 2), keepdims=True)
     total = maps.sum((1, 2), keepdims=True)
-    return np.where(total > 0, maps / np.where(total > 0, total, 1), 1 / (size[0] * size[1]))
+    some = (total > 0) & (total < np.inf)
+    return np.where(some, maps / np.where(some, total, 1), 1 / (size[0] * size[1]))
 
 
 def snapmix(
@@ -185,7 +190,8 @@ class SnapMix(Mixer):
 
     Raises:
         ValueError: an argument out of range; neither a model nor features and head; a model
-            without global pooling before a linear layer.
+            without global pooling before a linear layer, or with another number of classes.
+        TypeError: a model that is no module, features that are no function.
 
     >>> import tensorgrad as torch
     >>> model = torch.nn.models.resnet18(num_classes=3, small=True)
@@ -202,6 +208,10 @@ class SnapMix(Mixer):
     ):  # fmt: skip
         if (model is None) == (features is None) or (features is None) != (head is None):
             raise ArgumentError("SnapMix takes a model, or features and head")
+        if model is not None and not isinstance(model, nn.Module):
+            raise TypeError(f"model should be a Module, got {type(model).__name__}")
+        if head is not None and not (callable(features) and hasattr(head, "weight")):
+            raise TypeError("features should be a function, and head a module with a weight")
         demand_alpha(alpha)
         demand_layout(layout)
         self.model, self.features, self.head = model, features, head
@@ -225,7 +235,11 @@ class SnapMix(Mixer):
         """:func:`snapmix` with ``params`` and the maps of the model."""
         x = floats_of(images, self.layout)
         features, weight, bias = self._activations(_channels_first(x, self.layout))
-        classes = self.num_classes or len(weight)
+        classes = len(weight)
+        if self.num_classes not in (None, classes):
+            raise ArgumentError(
+                f"SnapMix: num_classes={self.num_classes}, but the head gives {classes} scores"
+            )
         y = weights_of(targets, classes, len(x), x.dtype)
         maps = class_activation_maps(features, weight, bias, y, image_size(x.shape, self.layout))
         mixed, weighed = snapmix(

@@ -264,6 +264,11 @@ def test_activation_maps_are_the_definition():
     np.testing.assert_allclose(got, want.numpy(), rtol=0, atol=1e-14)
     np.testing.assert_allclose(got.sum((1, 2)), 1)
     np.testing.assert_array_equal(class_activation_maps(f[:1, :, :1, :1], w, b, [0], (2, 4)), 1 / 8)
+    for value in (np.nan, np.inf):  # of a model that has diverged
+        f[0, 0, 0, 0] = value
+        broken = class_activation_maps(f, w, b, labels, (11, 8))
+        np.testing.assert_array_equal(broken[0], 1 / 88)
+        np.testing.assert_array_equal(broken[1:], got[1:])
 
 
 def test_snapmix_pastes_the_resized_box_and_weighs_by_the_maps():
@@ -855,6 +860,14 @@ Y2 = [0, 1]
          TypeError, "floating-point, as the model takes them, got uint8"),
         (lambda: class_activation_maps(X4, np.ones((2, 3)), None, Y2, (4, 4)), ValueError,
          r"weight \(classes, D\), got \(2, 1, 4, 4\) and \(2, 3\)"),
+        (lambda: class_activation_maps(X4, np.ones((3, 1)), np.ones(1), Y2, (4, 4)), ValueError,
+         r"bias should have shape \(3,\) or be None, got \(1,\)"),
+        (lambda: class_activation_maps(X4, np.ones((3, 1)), None, Y2, 4), ValueError,
+         r"size should be \(height, width\), got 4"),
+        (lambda: SnapMix(3), TypeError, "model should be a Module, got int"),
+        (lambda: SnapMix(features=abs, head=3), TypeError, "head a module with a weight"),
+        (lambda: SnapMix(Pooled(3), 5, seed=0)(X4.astype("f4"), Y2), ValueError,
+         "num_classes=5, but the head gives 3 scores"),
         (lambda: smooth_labels(Y2, 1.5, 2), ValueError, "epsilon must be a probability"),
         (lambda: LabelSmoothing(-0.1), ValueError, "epsilon must be"),
         (lambda: smooth_labels(Y2), ValueError, "num_classes is missing"),
