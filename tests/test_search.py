@@ -754,11 +754,15 @@ def test_bad_arguments_of_search(change, error, text, tmp_path):
         (lambda: ps.Evolution(mutation="x"), "mutation must be a probability in"),
         (lambda: ps.ChildTraining(linear, (1, 2)), "data must be"),
         (lambda: ps.ChildTraining(linear, [(np.zeros((2, 1, 3, 3)), [1])] * 2),
-         r"training part must be .* got float64 \(2, 1, 3, 3\) and labels \(1,\)"),
+         r"training part must be .* got float64 \(2, 1, 3, 3\) and labels int64 \(1,\)"),
         (lambda: ps.ChildTraining(linear, [(np.zeros((1, 1, 3, 3), np.uint8), [1])] * 2),
          r"must be float images \(N, C, H, W\) .* got uint8"),
         (lambda: ps.ChildTraining(linear, [(np.zeros((1, 3, 3)), [1])] * 2), "must be float"),
         (lambda: ps.ChildTraining(linear, tuple, epochs=0), "epochs must be"),
+        (lambda: ps.ChildTraining(linear, [(np.zeros((1, 1, 3, 3)), [0.5])] * 2),
+         r"training part must be .* integer label for each, .* labels float64 \(1,\)"),
+        (lambda: ps.ChildTraining(linear, [(np.full((1, 1, 3, 3), 9.0), [1])] * 2),
+         "the training images of shape .* hold values from 9 to 9"),
     ],
 )  # fmt: skip
 def test_bad_arguments_of_the_parts(make, text):

@@ -18,6 +18,7 @@ from tensorgrad.nn import functional as F
 from tensorgrad.random import fork_rng
 
 from .._checks import check_count, check_number
+from .._layout import Images
 from .._random import KeyedRng
 
 # Images that are scored at once.
@@ -49,7 +50,7 @@ class ChildTraining:
 
     Raises:
         TypeError: ``factory`` or ``optimizer`` is not callable.
-        ValueError: a number out of range, or images and labels of other shapes.
+        ValueError: a number out of range, or images and labels of other shapes, dtypes or values.
 
     For the worker processes, functions and classes must be importable: at the top level of a
     module.
@@ -171,12 +172,13 @@ def _arrays(data):
             "data must be ((images, labels), (images, labels)), to train on and to validate with"
         )
     for name, (images, labels) in zip(("training", "validation"), parts, strict=True):
-        fits = images.ndim == 4 and images.dtype.kind == "f"
+        fits = images.ndim == 4 and images.dtype.kind == "f" and labels.dtype.kind in "iu"
         if not fits or labels.shape != images.shape[:1] or not len(labels):
             raise ArgumentError(
-                f"the {name} part must be float images (N, C, H, W) and a label for each, got "
-                f"{images.dtype} {images.shape} and labels {labels.shape}"
+                f"the {name} part must be float images (N, C, H, W) and an integer label for each, "
+                f"got {images.dtype} {images.shape} and labels {labels.dtype} {labels.shape}"
             )
+        Images(images, "NCHW", name=f"the {name} images")  # refuses what is not in [0, 1]
     return tuple((images, labels.astype(np.int64)) for images, labels in parts)
 
 
