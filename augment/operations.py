@@ -32,7 +32,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._pixels import column, rounded, top
+from ._pixels import by_block, column, rounded, top
 from .blur import adjust_sharpness
 from .colour import (
     adjust_brightness,
@@ -206,5 +206,8 @@ def _cutout(batch, length, centers):
 
 def _pair(batch, partners, weight):
     """``(1 - weight) * x + weight * partner``, for uint8 the nearest integer."""
-    weight = column(weight, batch)
-    return rounded(batch * (1 - weight) + partners * weight, batch.dtype)
+    return by_block(_mixed, batch, partners, column(weight, batch))
+
+
+def _mixed(images, partners, weight):
+    return rounded(images * (1 - weight) + partners * weight, images.dtype)

@@ -15,6 +15,7 @@ from ._layout import Images
 from ._pixels import parts_of, rounded, work_dtype
 from ._policy_tables import POLICIES, published
 from ._resample import INTERPOLATIONS, fill_of
+from ._threads import blocks_of
 from ._transform import Transform
 from .erase import drawn_pixels
 from .operations import OPERATIONS, WITHOUT_MAGNITUDE, Extras, magnitudes, run_operation
@@ -56,31 +57,35 @@ class _Policy(Transform):
         out = batch.copy()
         for step in range(operations.shape[1]):
             for number in np.unique(operations[:, step]):
-                if OPERATIONS[number] == "Identity":
+                name = OPERATIONS[number]
+                if name == "Identity":
                     continue
                 together = np.flatnonzero(operations[:, step] == number)
-                for part, _ in parts_of((len(together), *batch.shape[1:]), pointwise=False):
+                for part in self._blocks(len(together), batch):
                     rows = together[part]
-                    extras = self._extras(batch, params, rows, step)
-                    strength = strengths[rows, step]
-                    out[rows] = run_operation(OPERATIONS[number], out[rows], strength, extras)
+                    extras = self._extras(name, batch, params, rows, step)
+                    out[rows] = run_operation(name, out[rows], strengths[rows, step], extras)
         return out
 
-    def _extras(self, batch, params, rows, step):
-        centers = params["centers"][rows, step] if "centers" in params else None
-        partners, fill = None, fill_of(self.fill, batch)
-        if "partner" in params:
-            pool = batch if self.partners is None else _fitting(self.partners, batch)
+    def _blocks(self, count, batch):
+        """Slices of ``count`` images: a batch that is mixed was not cut into blocks before."""
+        return blocks_of(count, batch[:1].size) if self.mixes else [slice(None)]
+
+    def _extras(self, name, batch, params, rows, step):
+        extras = Extras(fill=fill_of(self.fill, batch), interpolation=self.interpolation)
+        if name == "Cutout":
+            return extras._replace(centers=params["centers"][rows, step])
+        if name == "SamplePairing":
+            pool = batch if self.partners is None else self.partners
             chosen = (params["partner"][rows, step] * len(pool)).astype(int)
-            partners = pool[chosen].astype(batch.dtype, copy=False)
-        return Extras(centers, partners, fill, self.interpolation)
+            return extras._replace(partners=pool[chosen].astype(batch.dtype, copy=False))
+        return extras
 
 
-def _fitting(partners, batch):
-    """``partners``, if they are like the images of the batch."""
+def _check_fit(partners, batch):
     alike = (partners.dtype == np.uint8) == (batch.dtype == np.uint8)
     if alike and partners.shape[1:] == batch.shape[1:]:
-        return partners
+        return
     raise ValueError(
         f"partners must be images (M, H, W, C) like those of the batch, {batch.dtype} "
         f"(M, {', '.join(map(str, batch.shape[1:]))}), got {partners.dtype} {partners.shape}"
@@ -146,7 +151,7 @@ class AutoAugment(_Policy):
 
     Without ``partners``, SamplePairing takes images of the batch that it is called with. Only
     then does an image depend on what else is in the batch. A batch is then not worked on in
-    blocks, but as a whole: on one thread, in up to five times the batch's memory.
+    blocks, but as a whole: on one thread, in some five times the batch's memory.
 
     Raises:
         ValueError: an unknown policy, operation or ``levels``, a probability or level out of
@@ -210,6 +215,12 @@ class AutoAugment(_Policy):
         if "SamplePairing" in unique:
             params["partner"] = rng.random(steps)
         return params
+
+    def apply(self, batch, params):
+        """Run the programs."""
+        if self.partners is not None:
+            _check_fit(self.partners, batch)
+        return super().apply(batch, params)
 
 
 def _checked_policy(policy, bins):
