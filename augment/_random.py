@@ -282,5 +282,12 @@ class KeyedRng:
 
     def dirichlet(self, a, k: int) -> np.ndarray:
         """Dirichlet(a, ..., a) weights, shape (n, k); each row sums up to 1."""
-        parts = np.maximum(self.gamma(a, k), np.finfo(np.float64).tiny)
+        from scipy.special import gammaincinv, gammaln
+
+        uniform, least = self.random(k), np.finfo(np.float64).tiny
+        parts = gammaincinv(a, uniform)
+        # Gammas near 0, where u = x^a / gamma(a + 1), are smaller than floats go for a of 0.001.
+        lost = parts.max(axis=1) < least
+        logs = (np.log(np.maximum(uniform[lost], least)) + gammaln(a + 1)) / a
+        parts[lost] = np.exp(logs - logs.max(axis=1, keepdims=True))
         return parts / parts.sum(axis=1, keepdims=True)

@@ -164,6 +164,16 @@ def test_draws_have_their_distributions():
     np.testing.assert_allclose(rng.dirichlet(0.3, 4).sum(axis=1), 1)
 
 
+@pytest.mark.parametrize("a", [1e-5, 1e-3, 1e-2, 0.1, 2.0])
+def test_weights_of_dirichlet_hold_for_tiny_alphas(a):
+    """The means of the weights and of their squares; all gammas of 1e-3 are 0 in 12 rows of 100."""
+    weights, n = KeyedRng(0, 0, np.arange(4000)).dirichlet(a, 3), 4000
+    np.testing.assert_allclose(weights.sum(axis=1), 1)
+    np.testing.assert_allclose(weights.mean(axis=0), 1 / 3, atol=4 * (2 / 9 / n) ** 0.5)
+    square = (a + 1) / (3 * (3 * a + 1))  # of a weight, by its variance
+    np.testing.assert_allclose((weights**2).mean(axis=0), square, atol=4 * (0.25 / n) ** 0.5)
+
+
 def test_neighbouring_samples_are_not_correlated():
     values = KeyedRng(0, 0, np.arange(2000)).random(8)
     correlation = np.corrcoef(np.concatenate([values[:-1], values[1:]], axis=1).T)
