@@ -264,6 +264,28 @@ def test_what_has_set_epoch_is_told_the_epoch():
     assert told[5:] == [0, 0, 1, 1]
 
 
+def test_measuring_within_an_epoch_leaves_its_number_to_the_training_data():
+    read = []
+
+    class Told(TensorDataset):
+        def set_epoch(self, epoch):
+            self.epoch = epoch
+
+        def __getitem__(self, i):
+            read.append((i, self.epoch))
+            return super().__getitem__(i)
+
+    class Measures(Callback):
+        def on_batch_end(self, trainer):
+            trainer.evaluate(Subset(dataset, [6, 7]))
+            trainer.predict(Subset(dataset, [7]))
+
+    dataset = Told(*pairs(8))
+    fit(make(callbacks=[Measures()]), Subset(dataset, range(6)), epochs=3, batch_size=2)
+    assert {(i, epoch) for i, epoch in read if i < 6} == {(i, e) for i in range(6) for e in range(3)}
+    assert {epoch for i, epoch in read if i >= 6} == {0}
+
+
 def test_iterable_datasets():
     class Stream(IterableDataset):
         def __iter__(self):

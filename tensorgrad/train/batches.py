@@ -129,6 +129,9 @@ class Batches:
         """An iterator over the batches of an epoch, numbered from 0, without the first ones."""
         raise NotImplementedError
 
+    def announce(self, number: int) -> None:
+        """Tell what asks for it, datasets and samplers, the number of the epoch."""
+
     def generators(self) -> dict[str, Generator]:
         """The generators that the order comes from, by name; none where it is keyed."""
         return {}
@@ -188,8 +191,11 @@ class Keyed(Batches):
         self.order.epoch, self.order.start = number, start
         if self.loader.num_workers:
             self.generator.manual_seed(key(self.seed, number))  # which seeds them
-        _announce(number, self.dataset)
+        self.announce(number)
         return iter(self.loader)
+
+    def announce(self, number: int) -> None:
+        _announce(number, self.dataset)
 
 
 class Given(Batches):
@@ -214,13 +220,15 @@ class Given(Batches):
         return found
 
     def epoch(self, number: int, start: int = 0):
-        loader = self.loader
-        parts = [getattr(loader, name, None) for name in ("dataset", "sampler", "batch_sampler")]
-        _announce(number, loader, *parts)
-        batches = iter(loader)
+        self.announce(number)
+        batches = iter(self.loader)
         for _ in range(start):
             _skip(batches)
         return batches
+
+    def announce(self, number: int) -> None:
+        names = ("dataset", "sampler", "batch_sampler")
+        _announce(number, self.loader, *(getattr(self.loader, name, None) for name in names))
 
 
 def _announce(epoch, *parts):

@@ -378,6 +378,9 @@ class _Rounds(Batches):
     def epoch(self, number, start=0):
         return map(self._pair, self.source.epoch(number, start))
 
+    def announce(self, number):
+        self.source.announce(number)
+
     def _pair(self, batch):
         parts = tuple(batch) if isinstance(batch, tuple | list) else (batch,)
         if len(parts) not in (1, 2) or (self.conditional and len(parts) == 1):

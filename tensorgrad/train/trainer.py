@@ -726,7 +726,7 @@ class Trainer:
             meter.reset()
         meters = list(self.metrics.values()) if team is None else [Recorded()]
         with evaluating(self.model):
-            for batch in source.epoch(0):
+            for batch in self._once(source):
                 if within_fit and self._reason is not None and self._team is None:
                     return None
                 input, target = pair_of(batch)
@@ -748,6 +748,14 @@ class Trainer:
         if team is not None:
             team.update(self.metrics, *meters)
         return {"loss": total / samples, **values_of(self.metrics)}
+
+    def _once(self, source):
+        """The batches of some data. What it shares with the training data keeps its epoch."""
+        try:
+            yield from source.epoch(0)
+        finally:
+            for training in self._sources[:1]:
+                training.announce(max(self.epoch - 1, 0))
 
     def predict(self, x: Any, *, batch_size: int = 64, raw: bool = False) -> Tensor:
         """The model's outputs, in evaluation mode and without gradients.
@@ -784,7 +792,7 @@ class Trainer:
             x, before = (tensor_of(before(x), "x"),), _same
         outputs = []
         with evaluating(self.model):
-            for batch in batches_of(x, batch_size, name="x").epoch(0):
+            for batch in self._once(batches_of(x, batch_size, name="x")):
                 input = before(batch[0] if isinstance(batch, tuple | list) else batch)
                 output = self.model(input)
                 if not isinstance(output, Tensor):
