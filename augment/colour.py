@@ -458,6 +458,11 @@ class RandomGrayscale(Chance):
     def __init__(self, p: float = 0.1):
         self.p = check_probability(p, "p")
 
+    def strengths(self, n, shape, rng):
+        """None. Channels are checked here: by chance, none of the images may change."""
+        check_channels(np.empty((0, *shape)), "grey")
+        return {}
+
     def change(self, batch, params):
         """See :func:`to_grayscale`."""
         return to_grayscale(batch, batch.shape[3])

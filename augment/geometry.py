@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from ._checks import check_probability, is_integer
+from ._checks import check_numbers, check_probability, is_integer
 from ._layout import shape_of
 from ._resample import INTERPOLATIONS, MODES, copy_exactly, fill_of, resample, whole_steps
 from ._transform import Transform
@@ -267,9 +267,9 @@ def filling(fill):
     """A number, or a list of one for each channel."""
     if fill is None or isinstance(fill, str):
         raise TypeError(f"fill must be a number, or one for each channel, got {fill!r}")
-    if np.ndim(fill) == 0:
-        return fill
-    return [finite(v, "fill") for v in fill]
+    fill = fill[()] if isinstance(fill, np.ndarray) else fill  # a number of no dimension
+    check_numbers(fill, "fill")
+    return fill if np.ndim(fill) == 0 else list(fill)
 
 
 def point_of(center):

@@ -18,6 +18,7 @@ from ._resample import INTERPOLATIONS, fill_of
 from ._threads import blocks_of
 from ._transform import Transform
 from .erase import drawn_pixels
+from .geometry import filling
 from .operations import OPERATIONS, WITHOUT_MAGNITUDE, Extras, magnitudes, run_operation
 
 __all__ = ["AugMix", "AutoAugment", "AutoAugmentPolicy", "RandAugment", "TrivialAugmentWide"]
@@ -172,7 +173,7 @@ class AutoAugment(_Policy):
     ):  # fmt: skip
         self.bins, self.levels = check_count(bins, "bins", 1), _check_levels(levels)
         self.policy = _checked_policy(policy, self.bins)
-        self.interpolation, self.fill = _check_interpolation(interpolation), fill
+        self.interpolation, self.fill = _check_interpolation(interpolation), filling(fill)
         self.partners = _partner_images(partners)
 
     @property
@@ -304,7 +305,7 @@ class RandAugment(_Policy):
         self.num_ops = check_count(num_ops, "num_ops", 1)
         self.num_magnitude_bins = check_count(num_magnitude_bins, "num_magnitude_bins", 2)
         self.magnitude = check_count(magnitude, "magnitude", 0, num_magnitude_bins - 1)
-        self.interpolation, self.fill = _check_interpolation(interpolation), fill
+        self.interpolation, self.fill = _check_interpolation(interpolation), filling(fill)
 
     def sample(self, n, shape, rng):
         """A program for each image."""
@@ -341,7 +342,7 @@ class TrivialAugmentWide(_Policy):
         fill: float | tuple = 0.0,
     ):  # fmt: skip
         self.num_magnitude_bins = check_count(num_magnitude_bins, "num_magnitude_bins", 2)
-        self.interpolation, self.fill = _check_interpolation(interpolation), fill
+        self.interpolation, self.fill = _check_interpolation(interpolation), filling(fill)
 
     def sample(self, n, shape, rng):
         """A program of one step for each image."""
@@ -391,7 +392,7 @@ class AugMix(_Policy):
             check_count(chain_depth, "chain_depth other than -1", 1)
         self.alpha = check_number(alpha, "alpha", open_low=True)
         self.chain_depth, self.all_ops = chain_depth, all_ops
-        self.interpolation, self.fill = _check_interpolation(interpolation), fill
+        self.interpolation, self.fill = _check_interpolation(interpolation), filling(fill)
 
     def sample(self, n, shape, rng):
         """Programs (n, chains, steps), and the weights of the image and of each chain."""

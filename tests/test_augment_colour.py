@@ -639,6 +639,12 @@ def test_dtype_range_inputs_and_streams(t, shape, dtype, seed, strided):
 RGB_OR_GREY = {"ColorJitter", "Grayscale", "RandomGrayscale", "CLAHE"}
 
 
+def test_channels_are_refused_also_where_no_image_happens_to_change():
+    for n in (0, 2):
+        with pytest.raises(ValueError, match=r"3 \(RGB\) channels, got 5"):
+            augment.RandomGrayscale(0.0)(np.zeros((n, 4, 4, 5)), seed=0, layout="NHWC")
+
+
 @pytest.mark.parametrize("t", TRANSFORMS, **by_name)
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 5, 17])
 def test_channels_dtypes_and_ranges_are_as_the_page_says(t, channels):

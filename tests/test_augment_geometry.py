@@ -1,6 +1,7 @@
 """tensorgrad.augment's geometry: beside Pillow and plain definitions, and by its properties."""
 
 import itertools
+import math
 import sys
 from pathlib import Path
 
@@ -851,8 +852,16 @@ def test_arguments_of_another_type_are_named(make, message):
         make()
 
 
+@pytest.mark.parametrize("fill", [math.nan, math.inf, (0, math.nan), (), [[1]]], ids=str)
+def test_fills_are_finite_numbers(fill):
+    with pytest.raises(ValueError, match="fill must be one finite number, or one for each"):
+        augment.Rotate(5, fill=fill)
+    with pytest.raises(ValueError, match="fill must be one finite number, or one for each"):
+        augment.AutoAugment(fill=fill)
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
-@pytest.mark.parametrize("fill", [(0, 1), -1, 256, 0.5, float("nan")], ids=str)
+@pytest.mark.parametrize("fill", [(0, 1), -1, 256, 0.5], ids=str)
 def test_fills_must_fit_the_images(fill, dtype):
     x = np.zeros((1, 3, 4, 4), dtype)
     several = augment.Compose([augment.Shift(fill=fill), augment.Shift(fill=fill)])

@@ -485,6 +485,8 @@ def test_level_zero_of_torchvision_keeps_the_image():
 MISTAKES = [
     (lambda: augment.AutoAugment([[("Invert", 1.0, None)]], fill=300)(np.zeros((2, 2), np.uint8)),
      "fill must be an integer from 0 to 255"),
+    (lambda: augment.AugMix(fill=np.nan), "fill must be one finite number"),
+    (lambda: augment.RandAugment(fill=[1, "b"]), "fill must be one finite number, or one for each"),
     (lambda: augment.AutoAugment("mnist"), "policy must be one of imagenet, cifar10, svhn"),
     (lambda: augment.AutoAugment([]), "at least one sub-policy"),
     (lambda: augment.AutoAugment([[("Invert", 1, None)], []]), r"lengths \[1, 0\]"),
