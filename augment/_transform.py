@@ -50,6 +50,8 @@ class Transform:
     geometric = False
     # Whether the result leaves the range, as that of Normalize: it cannot be scaled back then.
     leaves_range = False
+    # Whether it makes several pictures of each, and so cannot stand in a pipeline.
+    several = False
     # Whether images of a batch get into each other's results: it is not cut into blocks then.
     mixes = False
 
@@ -249,6 +251,16 @@ class Transform:
         import json
 
         return json.dumps(self.to_dict(), indent=indent)
+
+
+def in_pipeline(transform):
+    """``transform``, or an error where it cannot stand in one."""
+    if transform.several:
+        raise ValueError(
+            f"{type(transform).__name__} makes several pictures of each and cannot stand in a "
+            "pipeline: call it on what the pipeline gives"
+        )
+    return transform
 
 
 def rows_of(params, rows):

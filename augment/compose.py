@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ._checks import check_probability
-from ._transform import Transform, rows_of
+from ._transform import Transform, in_pipeline, rows_of
 
 __all__ = ["Compose", "OneOf", "RandomApply", "RandomOrder", "Sequential"]
 
@@ -284,4 +284,5 @@ def _transforms(transforms):
                 f"transforms[{i}] must be a Transform, got {type(t).__name__}; write a subclass "
                 "with sample and apply"
             )
+        in_pipeline(t)
     return transforms

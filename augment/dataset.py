@@ -13,7 +13,7 @@ from tensorgrad.utils.data import Dataset, default_collate
 from tensorgrad.utils.data._utils.collate import _like as like
 
 from ._layout import check_layout, range_of
-from ._transform import Transform, part_of_key
+from ._transform import Transform, in_pipeline, part_of_key
 from .boxes import check_limits
 
 __all__ = ["AugmentedDataset", "Indexed", "IndexedSample", "collate"]
@@ -226,7 +226,7 @@ class _Collate:
 
 def _transform(given):
     if isinstance(given, Transform):
-        return given
+        return in_pipeline(given)
     hint = ""
     if hasattr(given, "collate"):
         hint = "; a mixer is a collate_fn of its own, mixer.collate"

@@ -13,7 +13,7 @@ import numpy as np
 from ._checks import check_numbers, check_probability, is_integer
 from ._layout import shape_of
 from ._resample import INTERPOLATIONS, MODES, copy_exactly, fill_of, resample, whole_steps
-from ._transform import Transform
+from ._transform import Transform, in_pipeline
 
 __all__ = [
     "Affine",
@@ -1092,19 +1092,16 @@ class FiveCrop(Transform):
     [[[1.0]], [[0.0]], [[0.0]], [[1.0]], [[1.0]]]
     """
 
+    several = True
+
     def __init__(self, size):
         self.size = size_of(size)
 
     def __call__(self, images, *, layout=None, value_range=(0.0, 1.0)):
         return five_crop(images, self.size, layout=layout, value_range=value_range)
 
-    def move(self, bundle, params):
-        raise ValueError(
-            f"{type(self).__name__} makes several pictures of each and cannot stand in a "
-            "pipeline: call it on what the pipeline gives"
-        )
-
-    apply = move
+    def apply(self, batch, params):
+        return in_pipeline(self)
 
 
 class TenCrop(FiveCrop):

@@ -676,8 +676,12 @@ def test_five_and_ten_crops():
     np.testing.assert_array_equal(augment.FiveCrop(4)(x)[4], x[:, :, 3:7, 4:8])
     with pytest.raises(ValueError, match="needs larger images than"):
         augment.five_crop(x, 11)
-    with pytest.raises(ValueError, match="cannot stand in a pipeline"):
-        augment.Compose([augment.FiveCrop(4)])(x)
+    for of_one in (
+        lambda t: augment.Compose([t]), augment.RandomApply, augment.collate,
+        lambda t: augment.AugmentedDataset([x], t), lambda t: t.replay(x, {}),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match="cannot stand in a pipeline"):
+            of_one(augment.TenCrop(4))
 
 
 def test_a_number_resizes_the_shorter_side():
