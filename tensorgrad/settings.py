@@ -67,8 +67,12 @@ def set_num_threads(threads: int) -> None:
     if threads < 1:
         raise RuntimeError(f"set_num_threads expects a positive integer, got {threads}")
     blas = _blas()
-    if blas:
-        blas.limit(limits=threads)
+    for library in blas.lib_controllers if blas else ():
+        # From 3.8 on threadpoolctl lets no other thread than the one that has set it set it again.
+        release = getattr(library, "clear_controlling_thread", lambda force: None)
+        release(force=True)
+        library.set_num_threads(threads)
+        release(force=True)
 
 
 def get_num_interop_threads() -> int:

@@ -1,6 +1,7 @@
 """What needs hardware or machinery that is not here answers honestly, under PyTorch's names."""
 
 import importlib
+import threading
 
 import pytest
 from both import agree
@@ -161,6 +162,21 @@ def test_settings():
     agree(lambda lib: lib.set_num_threads(0))
     agree(lambda lib: lib.set_num_threads("2"))
     tg.set_num_threads(tg.get_num_threads())
+
+
+def test_any_thread_may_set_the_number_of_threads():
+    """threadpoolctl lets only the thread that has set it first do so again."""
+    pytest.importorskip("threadpoolctl")
+    before = tg.get_num_threads()
+    try:
+        for _ in range(2):
+            tg.set_num_threads(1)
+            setter = threading.Thread(target=tg.set_num_threads, args=(2,))
+            setter.start()
+            setter.join()
+            assert tg.get_num_threads() == 2
+    finally:
+        tg.set_num_threads(before)
     assert tg.get_num_threads() >= 1
     tg.use_deterministic_algorithms(True)
     assert tg.are_deterministic_algorithms_enabled()
