@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import sys
 
 import numpy as np
 
@@ -57,8 +58,7 @@ class Transform:
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        known = REGISTRY.get(cls.__name__)
-        if known is not None and _is_ours(known) and not _is_ours(cls):
+        if _is_ours(REGISTRY.get(cls.__name__)) and not _is_here(cls):
             raise TypeError(
                 f"tensorgrad.augment has a transform called {cls.__name__}, and JSON finds them by "
                 "name: choose another"
@@ -286,8 +286,14 @@ def _misfit(params, n):
     return None
 
 
-def _is_ours(cls):
+def _is_here(cls):
     return cls.__module__.startswith(f"{__package__}.")
+
+
+def _is_ours(cls):
+    """Whether a class, or None, is one of the package: not one of an example in a docstring."""
+    found = cls is not None and _is_here(cls)
+    return found and getattr(sys.modules[cls.__module__], cls.__name__, None) is cls
 
 
 def _key(seed, epoch, index):
