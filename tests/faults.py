@@ -266,7 +266,7 @@ FAULTS = [
           "order = sampling.randperm(generator, self.size)",
           "order = sampling.randperm(__import__('tensorgrad').random.resolve(None), self.size)",
           "tests/test_trainer.py::test_the_order_depends_on_seed_and_epoch_alone"),
-    Fault("training: data that is measured keeps the epoch that it was measured for",
+    Fault("measuring takes the number of the epoch from the training data",
           "tensorgrad/train/trainer.py", "training.announce(max(self.epoch - 1, 0))", "pass",
           "tests/test_trainer.py::test_measuring_within_an_epoch_leaves_its_number"
           "_to_the_training_data"),
