@@ -184,6 +184,9 @@ class Transform:
     ):  # fmt: skip
         """Transform images by parameters that :meth:`draw` gave; other arguments as for a call.
 
+        Raises:
+            ValueError: parameters of another transform or of another number of images.
+
         >>> import numpy as np
         >>> from tensorgrad import augment
         >>> images = np.arange(6.0).reshape(1, 1, 2, 3) / 6
@@ -200,6 +203,11 @@ class Transform:
         if shape is not None:
             whose = f"those of {shape[0]} images" if shape else "not those of a batch"
             raise ValueError(f"params are {whose}, but got {len(opened)} images")
+        if not _holds(params, self.sample(1, opened.view.shape[1:], KeyedRng(0, 0, [0]))):
+            raise ValueError(
+                f"params are not those of {type(self).__name__}: pass what its draw gave, for "
+                f"images of {opened.view.shape[1:]} (H, W, C)"
+            )
         return self._replay(opened, targets, params)
 
     def _replay(self, images, targets, params):
@@ -284,6 +292,18 @@ def _misfit(params, n):
         if shape is not None:
             return shape
     return None
+
+
+def _holds(params, needed):
+    """Whether parameters have all names of others, lists as long and arrays of as many axes."""
+    if isinstance(needed, dict):
+        return isinstance(params, dict) and all(
+            name in params and _holds(params[name], value) for name, value in needed.items()
+        )
+    if isinstance(needed, list):
+        alike = isinstance(params, list) and len(params) == len(needed)
+        return alike and all(map(_holds, params, needed))
+    return isinstance(params, np.ndarray) and params.ndim == needed.ndim
 
 
 def _is_here(cls):

@@ -410,6 +410,27 @@ def test_replay_needs_parameters_of_as_many_images():
         t.replay(images(4), t.draw(images(6)))
 
 
+OTHERS = [
+    augment.Rotate(3), augment.HorizontalFlip(), augment.ColorJitter(0.1), augment.Cutout(2),
+    augment.ColorJitter(0.1, hue=0.1), augment.RandomCrop(4), augment.GaussianNoise(), pipeline(),
+    augment.Compose([augment.Rotate(3)]), augment.Compose([augment.Rotate(3), augment.Rotate(3)]),
+    augment.OneOf([augment.HorizontalFlip()] * 3), augment.RandAugment(), augment.AugMix(),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("t", OTHERS, ids=range(len(OTHERS)))
+def test_replay_refuses_parameters_of_other_transforms(t):
+    x = images()
+    for other in OTHERS:
+        if other is t or (type(t), type(other)) == (augment.ColorJitter,) * 2:
+            continue
+        with pytest.raises(ValueError, match=f"params are not those of {type(t).__name__}: pass"):
+            t.replay(x, other.draw(x))
+    for nothing in (None, [], {"angle": None}, 3, {}):
+        with pytest.raises(ValueError, match="params are not those of"):
+            t.replay(x, nothing)
+
+
 def test_parameters_without_a_row_for_each_image_are_an_error():
     """A table of the size of no batch would be cut to the images of a block, of large batches."""
 
