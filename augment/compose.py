@@ -201,6 +201,7 @@ class RandomApply(_Several):
     Args:
         transforms: one, or a list; they keep the size of images.
         p: probability of applying them.
+        fuse: as of :class:`Compose`.
 
     Raises:
         ValueError: ``p`` is not in [0, 1].
@@ -209,17 +210,17 @@ class RandomApply(_Several):
     >>> t = augment.RandomApply(augment.Rotate(10), p=0.3)
     """
 
-    def __init__(self, transforms, p: float = 0.5):
+    def __init__(self, transforms, p: float = 0.5, fuse: bool = True):
         alone = isinstance(transforms, Transform)
         self.transforms = _transforms([transforms] if alone else transforms)
-        self.p = check_probability(p, "p")
+        self.p, self.fuse = check_probability(p, "p"), fuse
 
     def sample(self, n, shape, rng):
         on = rng.bernoulli(self.p)
         return {"on": on, "inner": self._inner(n, self._same_shape(shape), rng)}
 
     def move(self, bundle, params):
-        together = Compose(self.transforms)
+        together = Compose(self.transforms, self.fuse)
         return _by_rows(bundle, [(params["on"], together, {"inner": params["inner"]})])
 
 

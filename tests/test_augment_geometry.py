@@ -546,6 +546,15 @@ def test_what_is_fused(name):
     assert [len(part) for part, _ in runs] == lengths
 
 
+def test_what_is_applied_by_chance_is_fused_or_not_as_it_says():
+    x, steps = batch((20, 20)), [augment.Rotate((30, 30)), augment.Rotate((-30, -30))]
+    for fuse in (True, False):
+        got = augment.RandomApply(steps, 1.0, fuse=fuse)(x, layout="NHWC")
+        expected = augment.Compose(steps, fuse=fuse)(x, layout="NHWC")
+        np.testing.assert_array_equal(got, expected)
+        assert (got == x).all() == fuse
+
+
 def test_fused_is_close_to_one_after_another_and_sharper():
     x = smooth(60, 8)
     steps = [augment.Rotate(30), augment.Scale((0.9, 1.1)), augment.Shear(10),
