@@ -1,12 +1,12 @@
 """Contact sheets, the page that shows every transform, and the example with nine more digits."""
 
-import importlib.util
 import io
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scripts import module_at
 
 import tensorgrad as torch
 from tensorgrad import augment, datasets
@@ -15,13 +15,6 @@ from tensorgrad.augment import HorizontalFlip, Mixup, show
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "augment.md"
 pytest.importorskip("matplotlib")
-
-
-def module(path):
-    spec = importlib.util.spec_from_file_location(path.stem + "_script", path)
-    found = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found
 
 
 # --- show -------------------------------------------------------------------------------
@@ -172,7 +165,7 @@ def test_every_picture_is_there_small_and_shown():
 @pytest.fixture(scope="module")
 def script():
     pytest.importorskip("PIL")
-    return module(ROOT / "docs" / "augment.py")
+    return module_at(ROOT / "docs" / "augment.py")
 
 
 def test_the_tables_are_those_of_the_script(script):
@@ -203,7 +196,7 @@ def test_the_script_draws_the_pictures(script, tmp_path, monkeypatch):
 
 
 def test_the_example_makes_nine_more_of_each_digit(tmp_path, capsys):
-    example = module(ROOT / "examples" / "augment_digits.py")
+    example = module_at(ROOT / "examples" / "augment_digits.py")
     before, after = example.main(["--quick", "--sheet", str(tmp_path / "sheet.png")])
     out = capsys.readouterr().out
     assert "784-30-30-30-30-10, 26,520 weights; 797 test digits" in out
@@ -226,10 +219,10 @@ def test_the_example_makes_nine_more_of_each_digit(tmp_path, capsys):
 )
 def test_the_example_says_what_is_wrong(args, text, capsys):
     with pytest.raises(SystemExit) as stop:
-        module(ROOT / "examples" / "augment_digits.py").main(args)
+        module_at(ROOT / "examples" / "augment_digits.py").main(args)
     assert stop.value.code == 2 and text in capsys.readouterr().err
 
 
 def test_the_example_names_missing_files(tmp_path):
     with pytest.raises(SystemExit, match="train-images"):
-        module(ROOT / "examples" / "augment_digits.py").main(["--data", str(tmp_path)])
+        module_at(ROOT / "examples" / "augment_digits.py").main(["--data", str(tmp_path)])

@@ -1,7 +1,6 @@
 """The policy search: controller and losses by hand, planted optima, journal, workers, Dask."""
 
 import functools
-import importlib.util
 import json
 import os
 import random
@@ -17,6 +16,7 @@ import numpy as np
 import pytest
 import search_children
 from numpy.testing import assert_allclose, assert_array_equal
+from scripts import example
 from search_children import PLANTED, PLANTED_CHILD, SEARCH, SPACE, Counted, linear
 
 import tensorgrad as torch
@@ -842,12 +842,9 @@ def test_the_pool_starts_no_process_without_work(folder, tmp_path, monkeypatch):
 
 
 def test_the_search_for_digits(tmp_path, capsys):
-    path = Path(__file__).parent.parent / "examples" / "autoaugment_digits.py"
-    spec = importlib.util.spec_from_file_location("autoaugment_digits", path)
-    example = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(example)
+    script = example("autoaugment_digits")
     arguments = ["--quick", "--workers", "0", "--out", str(tmp_path)]
-    first = example.main(arguments)
+    first = script.main(arguments)
     out = capsys.readouterr().out
     assert "150 images to train on, 150 to validate" in out and "6 children in" in out
     names = {"journal.jsonl", "policy.json", "sheet.png"}
@@ -855,12 +852,12 @@ def test_the_search_for_digits(tmp_path, capsys):
     assert len(augment.load(tmp_path / "policy.json").subpolicies()) == 25
     assert set(first) == {"none", "random", "learned"}
     assert f"policy learned  test accuracy {first['learned']:.2%}" in out
-    assert example.main(arguments) == first
+    assert script.main(arguments) == first
     assert "children in" not in capsys.readouterr().out  # all of them were in the journal
     with pytest.raises(SystemExit, match=r"error: journal .* was written with .*seed=0"):
-        example.main([*arguments, "--seed", "1"])
+        script.main([*arguments, "--seed", "1"])
     with pytest.raises(SystemExit, match=r"error: MNIST: .* is neither in"):
-        example.main([*arguments, "--data", str(tmp_path)])
+        script.main([*arguments, "--data", str(tmp_path)])
     with pytest.raises(SystemExit):
-        example.main(["--children", "0"])
+        script.main(["--children", "0"])
     assert "error: --children must be at least 1, got 0" in capsys.readouterr().err
