@@ -11,6 +11,7 @@ import numpy as np
 from tensorgrad import Tensor, from_numpy
 from tensorgrad.utils.data import Dataset, default_collate
 from tensorgrad.utils.data._utils.collate import _like as like
+from tensorgrad.utils.data._utils.epoch import announce
 
 from ._layout import check_layout, range_of
 from ._transform import Transform, in_pipeline, part_of_key
@@ -107,8 +108,7 @@ class Indexed(Dataset):
         has a ``set_epoch``.
         """
         self._epoch.set(epoch)
-        if callable(getattr(self.dataset, "set_epoch", None)):
-            self.dataset.set_epoch(epoch)
+        announce(epoch, self.dataset)
 
     def __len__(self):
         return len(self.dataset)

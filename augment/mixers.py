@@ -21,6 +21,7 @@ from numbers import Real
 import numpy as np
 
 from tensorgrad.errors import ArgumentError
+from tensorgrad.utils.data._utils.epoch import announce, announce_to_loader
 from tensorgrad.utils.data.sampler import draw_seed
 
 from ._checks import check_count, check_probability
@@ -221,11 +222,8 @@ class MixedLoader:
 
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch begins, counted from 0."""
-        names = ("dataset", "sampler", "batch_sampler")
-        parts = (getattr(self.loader, name, None) for name in names)
-        for part in (self.mixer, self.loader, *parts):
-            if callable(getattr(part, "set_epoch", None)):
-                part.set_epoch(epoch)
+        announce(epoch, self.mixer)
+        announce_to_loader(epoch, self.loader)
 
 
 def _beta(alpha, p, count, rng):

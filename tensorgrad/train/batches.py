@@ -21,9 +21,9 @@ from ..utils.data import (
     Dataset,
     IterableDataset,
     Sampler,
-    Subset,
     TensorDataset,
 )
+from ..utils.data._utils.epoch import announce, announce_to_loader
 from ..utils.data.dataloader import _SingleProcessDataLoaderIter
 from ..utils.data.distributed import Dealing
 from .arguments import whole_number
@@ -195,7 +195,7 @@ class Keyed(Batches):
         return iter(self.loader)
 
     def announce(self, number: int) -> None:
-        _announce(number, self.dataset)
+        announce(number, self.dataset)
 
 
 class Given(Batches):
@@ -227,19 +227,7 @@ class Given(Batches):
         return batches
 
     def announce(self, number: int) -> None:
-        names = ("dataset", "sampler", "batch_sampler")
-        _announce(number, self.loader, *(getattr(self.loader, name, None) for name in names))
-
-
-def _announce(epoch, *parts):
-    """Tell what asks for it the number of the epoch, as PyTorch's DistributedSampler does."""
-    for part in parts:
-        if callable(getattr(part, "set_epoch", None)):
-            part.set_epoch(epoch)
-        elif isinstance(part, Subset):
-            _announce(epoch, part.dataset)
-        elif isinstance(part, ConcatDataset):
-            _announce(epoch, *part.datasets)
+        announce_to_loader(number, self.loader)
 
 
 def _skip(batches):
