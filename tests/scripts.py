@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import re
 import sys
 from pathlib import Path
 
@@ -37,6 +38,19 @@ def module_at(path, name=None):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def rows_of_a_quick_run(script, section, folder, capsys):
+    """What a script of examples/seeds returns: complete rows, printed, each with its picture."""
+    rows = script.main(["--quick", "--out", str(folder), "--seed", "3"])
+    printed = capsys.readouterr().out
+    for row in rows:
+        assert all(row), row
+        assert re.match(section, row.section), row
+        assert row.command == f"python examples/seeds/{script.__name__}.py"
+        assert (folder / f"{row.picture}.png").stat().st_size > 2000, row
+        assert row.what in printed and row.ours in printed, row
+    return rows
 
 
 def example(name):

@@ -214,21 +214,11 @@ def test_targets_go_in_blocks_on_threads_as_they_would_alone(monkeypatch):
     augment.Rotate(30), augment.Elastic(),
     augment.OneOf([augment.Rotate(10), augment.GaussianBlur(3)]),
 ], ids=["rotate", "elastic", "one of"])  # fmt: skip
-def test_memory_is_three_times_the_batch_at_most_with_targets(t):
-    import tracemalloc
-
+def test_memory_is_three_times_the_batch_at_most_with_targets(t, traced):
     x, masks = np.zeros((96, 64, 64, 3), np.uint8), np.zeros((96, 64, 64, 1), np.uint8)
     given = {"seed": 0, "layout": "NHWC", "boxes": [np.array([[1.0, 1, 20, 20]])] * 96}
     t(x, masks=masks, **given)  # what is imported and cached at the first call
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)  # each thread holds a block of its own
-    tracemalloc.start()
-    try:
-        t(x, masks=masks, **given)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-        torch.set_num_threads(before)
+    _, peak = traced(lambda: t(x, masks=masks, **given))
     size = x.nbytes + masks.nbytes
     assert peak + size <= 3 * size
 

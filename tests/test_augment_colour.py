@@ -3,7 +3,6 @@
 import colorsys
 import io
 import sys
-import tracemalloc
 
 import numpy as np
 import pytest
@@ -735,30 +734,16 @@ def test_large_batches_are_as_small_ones(t):
     assert_array_equal(whole[50:57], part)
 
 
-@pytest.fixture
-def one_thread():
-    """Threads hold a block each, at the same time or not: the peak would be a matter of chance."""
-    before = tensorgrad.get_num_threads()
-    tensorgrad.set_num_threads(1)
-    yield
-    tensorgrad.set_num_threads(before)
-
-
 @pytest.mark.parametrize("t", [
     augment.Compose([augment.ColorJitter(0.4, 0.4, 0.4, 0.1), augment.Cutout(16)]),
     augment.GaussianBlur(5), augment.GaussianNoise(), augment.RandomEqualize(),
     augment.AutoAugment("cifar10"), augment.RandomErasing(1.0, value="random"),
 ], ids=lambda t: type(t).__name__)  # fmt: skip
-def test_memory_is_three_times_the_batch_at_most(t, one_thread):
+def test_memory_is_three_times_the_batch_at_most(t, traced):
     x = images((32, 32), count=1200)
     params = t.draw(x, seed=0, layout="NHWC")
     t(x[:9], seed=0, layout="NHWC")  # what is imported and cached at the first call
-    tracemalloc.start()
-    try:
-        t.replay(x, params, layout="NHWC")
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    _, peak = traced(lambda: t.replay(x, params, layout="NHWC"))
     assert x.nbytes + peak <= 3 * x.nbytes  # with the batch itself
 
 

@@ -739,31 +739,19 @@ def test_thin_plates_are_those_of_scipy(monkeypatch):
 
 @pytest.mark.parametrize("t", [augment.ThinPlate(), augment.Elastic(), augment.PiecewiseAffine(),
                                augment.GridDistortion()], ids=lambda t: type(t).__name__)
-def test_points_are_moved_a_few_images_at_a_time(t, one_thread):
-    import tracemalloc
-
+def test_points_are_moved_a_few_images_at_a_time(t, traced):
     x = np.zeros((64, 3, 64, 64), np.uint8)
     boxes = [np.array([[1.0, 1, 50, 50]])] * len(x)
     t(x[:1], seed=0, boxes=boxes[:1])  # what is imported and cached at the first call
-    peaks = []
-    for targets in ({}, {"boxes": boxes}):
-        tracemalloc.start()
-        t(x, seed=0, **targets)
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
+    peaks = [traced(lambda: t(x, seed=0))[1], traced(lambda: t(x, seed=0, boxes=boxes))[1]]
     # The fields of a block at once took 0.3 times the batch more; where noise makes them, 1.2.
     assert peaks[1] < peaks[0] + 0.25 * x.nbytes
 
 
-def test_thin_plates_of_large_images_take_bounded_memory(one_thread):
-    import tracemalloc
-
+def test_thin_plates_of_large_images_take_bounded_memory(traced):
     x = np.zeros((1, 1, 1200, 1200), np.uint8)
     distortion._basis.cache_clear()
-    tracemalloc.start()
-    augment.ThinPlate()(x, seed=0)
-    kept, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
+    kept, peak = traced(lambda: augment.ThinPlate()(x, seed=0))
     # The field is 8 bytes a pixel; what 16 nodes count for at all pixels would be 64.
     assert kept < 5e6 and peak < 24 * x.nbytes
 

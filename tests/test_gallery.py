@@ -30,7 +30,7 @@ def gallery():
         yield SimpleNamespace(main=main, style=main.style, topics=topics, **topics)
 
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("on_one_thread")
 
 
 # --- the frame --------------------------------------------------------------------------

@@ -21,7 +21,7 @@ TOPICS = ["initialization", "optimizers", "tempered"]
 PAGE = Path(__file__).parent.parent / "docs" / "gallery.md"
 
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("on_one_thread")
 
 
 # --- data -------------------------------------------------------------------------------

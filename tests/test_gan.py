@@ -20,7 +20,7 @@ from tensorgrad.nn.models import (
 from tensorgrad.train import Callback, GANTrainer, SampleSheets, Trainer
 from tensorgrad.utils.data import DataLoader, TensorDataset
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("on_one_thread")
 
 
 # --- networks ----------------------------------------------------------------------------
